@@ -1,0 +1,46 @@
+# Everything a person does with this repository. `make` alone lists it.
+# On a fresh machine: cargo, a C compiler and make are enough for `make run`; the rest is fetched where it can be.
+
+CARGO ?= cargo
+DEV := deploy/dev
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench fmt lint docs kafka-up kafka-down pg-up pg-down
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## "; print "Drumbeat. Targets:" } /^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## everything in one process on embedded defaults: a demo first, then it stays up
+	$(CARGO) run -p drumbeat -- up --demo
+
+demo: ## the same demo, then exit
+	$(CARGO) run -p drumbeat -- demo
+
+test: ## all tests, on a real Kafka and PostgreSQL of their own
+	@$(DEV)/test.sh
+
+check: ## what CI checks beside the tests: format, lints, licences, contract, docs
+	@$(DEV)/check.sh
+
+bench: ## first figures of ingest, enrollment and dispatch (release build)
+	@$(DEV)/bench.sh
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+lint: ## clippy alone, as `check` runs it
+	@$(DEV)/check.sh clippy
+
+docs: ## the API documentation, warnings refused
+	@$(DEV)/check.sh docs
+
+kafka-up: ## start a local Kafka broker, print its address
+	@$(DEV)/kafka.sh up
+
+kafka-down: ## stop it, keep its data
+	@$(DEV)/kafka.sh down
+
+pg-up: ## start a local PostgreSQL, print its address
+	@$(DEV)/postgres.sh up
+
+pg-down: ## stop it, keep its data
+	@$(DEV)/postgres.sh down
