@@ -5,7 +5,7 @@ set -euo pipefail
 
 DEV_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # What is downloaded once and kept (git-ignored).
-DEV_TOOLS="${DRUMBEAT_TOOLS:-$DEV_ROOT/.tools}"
+export DEV_TOOLS="${DRUMBEAT_TOOLS:-$DEV_ROOT/.tools}"
 
 # Where the servers keep their data: DRUMBEAT_DEV_DIR, else a temporary folder of this user and this checkout, so that
 # two clones do not meet. It lies outside the clone, because PostgreSQL runs as another user when we are root.

@@ -85,15 +85,14 @@ export RUST_BACKTRACE="${RUST_BACKTRACE:-1}"
 export PROPTEST_DISABLE_FAILURE_PERSISTENCE="${PROPTEST_DISABLE_FAILURE_PERSISTENCE:-1}"
 
 features="$("$HERE/features.sh")"
+read -ra flags <<<"$features"
 code=0
 if [ "$#" -eq 0 ]; then
     # The binary and the tests in one go: they share the features of their dependencies then, and nothing is built twice.
-    # shellcheck disable=SC2086 # a list of flags
-    cargo build --workspace --bins --tests $features
-    run=(cargo test --workspace --no-fail-fast $features)
+    cargo build --workspace --bins --tests "${flags[@]}"
+    run=(cargo test --workspace --no-fail-fast "${flags[@]}")
 else
-    # shellcheck disable=SC2086
-    cargo build -p drumbeat $features
+    cargo build -p drumbeat "${flags[@]}"
     run=(cargo test --no-fail-fast "$@")
 fi
 export DRUMBEAT_BIN="${CARGO_TARGET_DIR:-$DEV_ROOT/target}/debug/drumbeat"
