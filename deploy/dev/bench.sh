@@ -7,7 +7,8 @@
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$DEV_ROOT"
-read -ra FEATURES <<<"$("$HERE/features.sh")"
+features="$("$HERE/features.sh")"
+read -ra FEATURES <<<"$features"
 cargo build --release -p drumbeat "${FEATURES[@]}"
 
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/drumbeat-bench.XXXXXX")"

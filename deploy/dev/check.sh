@@ -17,7 +17,8 @@ cd "$DEV_ROOT"
 
 DENY_VERSION=0.20.2
 BUF_VERSION=1.75.0
-read -ra FEATURES <<<"$("$HERE/features.sh")"
+features="$("$HERE/features.sh")"
+read -ra FEATURES <<<"$features"
 
 check_fmt() {
     cargo fmt --all --check

@@ -29,17 +29,17 @@ running() { runs_as "$(pid)" "$CONFIG"; }
 java_version() { java -version 2>&1 | sed -n 's/^[^"]*version "\([0-9]*\).*/\1/p'; }
 
 require_java() {
-    if ! have java || [ "$(java_version)" -lt 17 ] 2>/dev/null; then
+    if ! have java || ! [ "$(java_version)" -ge 17 ] 2>/dev/null; then
         apt_install openjdk-17-jre-headless || apt_install default-jre-headless \
-            || die "Kafka needs Java 17 or later (Debian: openjdk-17-jre-headless); it is not there and cannot be installed without root"
+            || die "Kafka needs Java 17 or later (Debian: openjdk-17-jre-headless); it is not there and could not be installed"
     fi
-    [ "$(java_version)" -ge 17 ] || die "Kafka needs Java 17 or later, found $(java_version)"
+    [ "$(java_version)" -ge 17 ] 2>/dev/null || die "Kafka needs Java 17 or later, found $(java_version)"
 }
 
 require_jars() {
     [ -e "$LIBS/.complete" ] && return
     if ! have mvn; then
-        apt_install maven || die "fetching Kafka needs Maven (Debian: maven); it is not there and cannot be installed without root"
+        apt_install maven || die "fetching Kafka needs Maven (Debian: maven); it is not there and could not be installed"
     fi
     say "fetching Apache Kafka $VERSION from Maven Central"
     mkdir -p "$(dirname "$LIBS")"

@@ -42,7 +42,7 @@ find_programs() {
 
 require_server() {
     BIN="$(find_programs)" && return
-    apt_install postgresql || die "PostgreSQL's server (Debian: postgresql) is not there and cannot be installed without root"
+    apt_install postgresql || die "PostgreSQL's server (Debian: postgresql) is not there and could not be installed"
     BIN="$(find_programs)" || die "PostgreSQL was installed, yet its programs are not under /usr/lib/postgresql"
 }
 
