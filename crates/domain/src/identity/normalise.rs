@@ -1,0 +1,233 @@
+//! Addresses in one spelling each, so that the same person is recognised however a form wrote it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// Why a value is not an identity. Never holds the value: it may be personal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// Not of the form `local@domain`.
+    #[error("not an e-mail address: expected local@domain")]
+    Email,
+    /// Not a number that can be dialled.
+    #[error("not a phone number: expected international form such as +15551234567, or a known country")]
+    Phone,
+    /// Blank or too long.
+    #[error("not a record id: expected 1 to 255 printable characters")]
+    CrmId,
+    /// Not a domain name.
+    #[error("not a domain name")]
+    Domain,
+}
+
+/// An e-mail address: trimmed, lower-cased whole, NFC, domain in IDNA ASCII form.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Email(String);
+
+impl Email {
+    /// Normalises an address; a display name (`Ada <a@b.c>`) is dropped. Dots and plus tags are kept.
+    ///
+    /// # Errors
+    /// When it is not an address.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        let text = text.trim();
+        let bare = match (text.rfind('<'), text.strip_suffix('>')) {
+            (Some(open), Some(_)) => &text[open + 1..text.len() - 1],
+            _ => text,
+        };
+        let bare: String = bare.trim().nfc().collect::<String>().to_lowercase();
+        let (local, domain) = bare.rsplit_once('@').ok_or(IdentityError::Email)?;
+        let local_is_fine = !local.is_empty()
+            && local.len() <= 64
+            && !local.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '@'));
+        if !local_is_fine {
+            return Err(IdentityError::Email);
+        }
+        let domain = Domain::parse(domain).map_err(|_| IdentityError::Email)?;
+        Ok(Self(format!("{local}@{domain}")))
+    }
+
+    /// The normalised address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the `@`.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        let (_, domain) = self.0.rsplit_once('@').unwrap_or_default();
+        Domain(domain.to_owned())
+    }
+}
+
+/// A phone number in E.164.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Phone(String);
+
+impl Phone {
+    /// Normalises an international number.
+    ///
+    /// # Errors
+    /// When it cannot be one.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        Self::parse_in(text, None)
+    }
+
+    /// Normalises a number written as in `country` (ISO 3166 alpha-2).
+    ///
+    /// # Errors
+    /// When it cannot be a number.
+    pub fn parse_in(text: &str, country: Option<&str>) -> Result<Self, IdentityError> {
+        let text = text.trim();
+        let text = text.strip_prefix("tel:").unwrap_or(text);
+        if text.is_empty() || text.len() > 64 {
+            return Err(IdentityError::Phone);
+        }
+        let country = country.and_then(|code| code.to_ascii_uppercase().parse().ok());
+        let number = phonenumber::parse(country, text).map_err(|_| IdentityError::Phone)?;
+        Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+    }
+
+    /// The number in E.164.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A company's domain: lower case, IDNA ASCII form, no trailing dot, no leading `www.`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Domain(String);
+
+impl Domain {
+    /// Normalises a domain name; a URL's scheme and path are dropped.
+    ///
+    /// # Errors
+    /// When nothing like a domain name is left.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        let text = text.trim();
+        let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let text = text.split(['/', '?', '#', ':']).next().unwrap_or_default();
+        let nfc: String = text.trim_end_matches('.').nfc().collect();
+        let ascii = idna::domain_to_ascii_strict(&nfc).map_err(|_| IdentityError::Domain)?;
+        let ascii = ascii.strip_prefix("www.").unwrap_or(&ascii);
+        if ascii.is_empty() || ascii.len() > 253 {
+            return Err(IdentityError::Domain);
+        }
+        Ok(Self(ascii.to_owned()))
+    }
+
+    /// The normalised domain.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text_like {
+    ($type:ident, $parse:path) => {
+        impl TryFrom<String> for $type {
+            type Error = IdentityError;
+            fn try_from(text: String) -> Result<Self, IdentityError> {
+                $parse(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_like!(Email, Email::parse);
+text_like!(Phone, Phone::parse);
+text_like!(Domain, Domain::parse);
+
+// Debug output ends in logs: it must not hold a person's address.
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Email(…@{})", self.domain())
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone(…)")
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Domain({})", self.0)
+    }
+}
+
+/// Domains under which anyone can have a mailbox: never an account.
+const FREE_MAIL: &str = include_str!("free_mail.txt");
+
+/// Whether mail addresses under `domain` say nothing of an employer.
+#[must_use]
+pub fn is_free_mail(domain: &Domain) -> bool {
+    FREE_MAIL.lines().any(|line| line == domain.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_mailbox_become_one_spelling() {
+        for written in ["Ada@Example.COM", "  ada@example.com ", "Ada L. <ADA@example.com>", "ada@example.com."] {
+            assert_eq!(Email::parse(written).unwrap().as_str(), "ada@example.com", "{written}");
+        }
+        assert_eq!(Email::parse("a@bücher.example").unwrap().as_str(), "a@xn--bcher-kva.example");
+        assert_eq!(Email::parse("a.b+c@gmail.com").unwrap().as_str(), "a.b+c@gmail.com");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for written in ["", "ada", "@example.com", "ada@", "a b@example.com", "a@@b.c", "a@b c.com", "a,b@c.de"] {
+            assert_eq!(Email::parse(written), Err(IdentityError::Email), "{written}");
+        }
+    }
+
+    #[test]
+    fn phones_become_e164() {
+        assert_eq!(Phone::parse("+1 (555) 123-4567").unwrap().as_str(), "+15551234567");
+        assert_eq!(Phone::parse_in("030 901820", Some("de")).unwrap().as_str(), "+4930901820");
+        assert_eq!(Phone::parse("555"), Err(IdentityError::Phone));
+    }
+
+    #[test]
+    fn domains_drop_what_is_not_theirs() {
+        for written in ["https://www.Example.com/about?x=1", "example.com", "EXAMPLE.com.", "www.example.com:443"] {
+            assert_eq!(Domain::parse(written).unwrap().as_str(), "example.com", "{written}");
+        }
+    }
+
+    #[test]
+    fn a_free_mail_domain_is_no_account() {
+        assert!(is_free_mail(&Domain::parse("gmail.com").unwrap()));
+        assert!(!is_free_mail(&Domain::parse("example.com").unwrap()));
+    }
+
+    #[test]
+    fn debug_output_hides_the_address() {
+        let shown = format!("{:?}{:?}", Email::parse("ada@example.com").unwrap(), Phone::parse("+15551234567").unwrap());
+        assert!(!shown.contains("ada") && !shown.contains("5551234567"), "{shown}");
+    }
+}
