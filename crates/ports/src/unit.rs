@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::catalog::Catalog;
 use domain::input::{EventInput, Input, TimerInput};
 use domain::touch::TimerKind;
 use domain::world::World;
 use jiff::Timestamp;
 
-use crate::bus::{Position, StoredOffset, Topic};
+use crate::bus::{Message, Position, StoredOffset, Topic};
 use crate::error::StoreResult;
 
 /// Inputs to fold in one transaction, in order.
@@ -18,6 +19,8 @@ pub struct Unit {
     pub inputs: Vec<Input>,
     /// The partition's offset to move on in the same transaction.
     pub advance: Option<Advance>,
+    /// Messages for the outbox beside those of the fold: dead letters, written with the offset that passes them.
+    pub letters: Vec<Message>,
 }
 
 /// A compare-and-set of a partition's stored offset.
@@ -37,6 +40,9 @@ pub struct Advance {
 
 /// The pure part of a unit. Called inside of the transaction; must not block, and may be called again after a retry.
 pub trait Fold: Send + Sync + 'static {
+    /// The content under which this fold decides; the store puts it into the world.
+    fn catalog(&self) -> Arc<Catalog>;
+
     /// What an event needs locked beside its own contact.
     fn reach(&self, event: &EventInput) -> Reach;
 
