@@ -70,6 +70,8 @@ pub enum Marked {
         attempt: i32,
         /// The bytes to send: those of the first attempt.
         body: Bytes,
+        /// When the first attempt was marked (wall clock): transient errors are tried for 24 h from here.
+        since: Timestamp,
     },
     /// Overtaken: the fence, state or enrollment changed, or someone else has it.
     Lost,

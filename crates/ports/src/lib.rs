@@ -13,5 +13,6 @@ mod error;
 pub mod queries;
 pub mod relay;
 pub mod unit;
+pub mod wake;
 
 pub use error::{StoreError, StoreResult};

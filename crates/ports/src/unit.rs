@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::catalog::Catalog;
 use domain::input::{EventInput, Input, TimerInput};
+use domain::time::BusinessClock;
 use domain::touch::TimerKind;
 use domain::world::World;
 use jiff::Timestamp;
@@ -126,6 +127,9 @@ pub trait Units: Send + Sync {
 
     /// The store's now: business time.
     async fn now(&self) -> StoreResult<Timestamp>;
+
+    /// How wall time maps to business time; the identity on PostgreSQL.
+    fn business(&self) -> BusinessClock;
 }
 
 /// Offsets, for consumers and the command line.
