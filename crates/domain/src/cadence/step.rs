@@ -19,6 +19,9 @@ pub struct Step {
     pub next: Target,
     /// How often it may be visited; a further jump is ignored and recorded.
     pub max_visits: u32,
+    /// Jumps that hold from when it becomes current until it is sent, and, if manual, until it is completed; judged
+    /// before those of the cadence.
+    pub on: Vec<Jump>,
     /// What it is.
     pub body: StepBody,
 }
@@ -155,7 +158,7 @@ pub struct Branch {
     pub goto: Target,
 }
 
-/// A jump on an event, at any step.
+/// A jump on an event: of the cadence, at any step, or of one step, while that is current.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jump {
     /// The event kind.
