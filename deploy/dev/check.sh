@@ -63,44 +63,52 @@ check_deny() {
     fi
 }
 
-# The commit that this state is compared with: where it left main; on main itself, the commit before.
-base_commit() {
-    local main base
-    for main in origin/main main; do
-        base="$(git merge-base HEAD "$main" 2>/dev/null)" || continue
-        [ "$base" != "$(git rev-parse HEAD)" ] || base="$(git rev-parse --verify -q HEAD^)" || return 1
+# The commits that the contract is compared with: the last release, and where this state left main (on main itself, the
+# commit before; DRUMBEAT_BASE names another, for a push of several commits).
+base_commits() {
+    local main base="${DRUMBEAT_BASE:-}"
+    if [ -z "$base" ]; then
+        for main in origin/main main; do
+            base="$(git merge-base HEAD "$main" 2>/dev/null)" && break
+        done
+        [ "$base" != "$(git rev-parse HEAD)" ] || base="HEAD^"
+    fi
+    {
+        git describe --tags --match 'v*' --abbrev=0 2>/dev/null || true
         echo "$base"
-        return
-    done
-    return 1
+    } | while IFS= read -r base; do
+        git rev-parse --verify -q "$base^{commit}" || true
+    done | sort -u
+}
+
+require_buf() {
+    BUF="$DEV_TOOLS/buf-$BUF_VERSION/node_modules/.bin/buf"
+    if have buf; then
+        BUF=buf
+    elif [ ! -x "$BUF" ]; then
+        have npm || { [ "${CI:-}" = true ] && apt_install npm; } || return 1
+        npm install --no-audit --no-fund --loglevel=error --prefix "$DEV_TOOLS/buf-$BUF_VERSION" "@bufbuild/buf@$BUF_VERSION" >&2
+    fi
 }
 
 check_proto() {
-    local buf="$DEV_TOOLS/buf-$BUF_VERSION/node_modules/.bin/buf" base before status=0
-    if have buf; then
-        buf=buf
-    elif [ ! -x "$buf" ]; then
-        if ! have npm && ! { [ "${CI:-}" = true ] && apt_install npm; }; then
-            if [ "${CI:-}" = true ]; then
-                echo "buf comes as an npm package, and npm is missing"
-                return 1
-            fi
-            echo "NOT CHECKED: the contract's lint and compatibility (buf comes as an npm package, and npm is missing)"
-            return 0
-        fi
-        npm install --no-audit --no-fund --loglevel=error --prefix "$DEV_TOOLS/buf-$BUF_VERSION" "@bufbuild/buf@$BUF_VERSION" >&2 || return 1
+    local base before status=0
+    if ! require_buf; then
+        echo "NOT CHECKED: the contract's lint and compatibility (buf comes as an npm package, and could not be fetched)"
+        [ "${CI:-}" != true ]
+        return
     fi
-    "$buf" lint proto || return 1
-    if ! base="$(base_commit)"; then
-        echo "nothing before this commit to compare the contract with"
-    elif ! git cat-file -e "$base:proto/buf.yaml" 2>/dev/null; then
-        echo "no contract yet in $(git rev-parse --short "$base") to compare with"
-    else
+    "$BUF" lint proto || return 1
+    while IFS= read -r base; do
+        if ! git ls-tree -r --name-only "$base" proto | grep -q '\.proto$'; then
+            echo "no contract yet in ${base:0:12} to compare with"
+            continue
+        fi
         before="$(mktemp -d)"
         git archive "$base" proto | tar -x -C "$before"
-        "$buf" breaking proto --against "$before/proto" || status=1
+        "$BUF" breaking proto --against "$before/proto" || status=1
         rm -rf "$before"
-    fi
+    done < <(base_commits)
     return "$status"
 }
 
@@ -118,8 +126,18 @@ check_migrations() {
     }
 }
 
+# Every committed file that a program writes has a test whose name ends in `in_sync`.
 check_generated() {
-    cargo test -q -p contracts -p manifest -p runtime in_sync
+    local out
+    out="$(cargo test --workspace "${FEATURES[@]}" -- in_sync 2>&1)" || {
+        printf '%s\n' "$out" | tail -60
+        return 1
+    }
+    printf '%s\n' "$out" | sed -n 's/^test \(.*in_sync\) \.\.\. ok/  \1/p'
+    printf '%s\n' "$out" | grep -q '^test .*in_sync \.\.\. ok' || {
+        echo "no test of a generated file was found"
+        return 1
+    }
 }
 
 check_docs() {
