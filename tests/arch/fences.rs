@@ -20,7 +20,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("prost-build", &["contracts"]),
     ("cel", &["domain"]),
     ("minijinja", &["domain", "crm"]),
-    ("serde-saphyr", &["manifest"]),
+    ("granit-parser", &["manifest"]),
     ("config", &["runtime"]),
     ("opentelemetry-otlp", &["runtime"]),
     ("clap", &["drumbeat"]),
