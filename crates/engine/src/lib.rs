@@ -1,0 +1,20 @@
+//! The use cases of Drumbeat over its ports: apply events, fire timers, act for a person, explain, apply content.
+//!
+//! Everything that decides is in `domain`; everything that touches the world is behind `ports`. This crate joins the two
+//! and holds no SQL, no HTTP, no wire format and no clock.
+
+mod catalogs;
+mod content;
+mod explain;
+mod folding;
+mod people;
+mod process;
+mod timers;
+
+pub use catalogs::Catalogs;
+pub use content::{ApplyError, ApplyReport, AppliedDocument, apply, lint};
+pub use explain::{Explanation, explain};
+pub use folding::DomainFold;
+pub use people::{Act, Action, ActionError, Actor, People, Subject};
+pub use process::{Batch, Item, Letters, ProcessError, Processed, Processor};
+pub use timers::fire_due;

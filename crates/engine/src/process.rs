@@ -1,0 +1,149 @@
+//! A batch of events of one partition: one unit, or, when an event is at fault, as many as it takes to set it aside.
+
+use std::sync::Arc;
+
+use domain::input::{EventInput, Input};
+use ports::StoreError;
+use ports::bus::{Message, StoredOffset, Topic};
+use ports::unit::{Advance, Unit, UnitReport, Units};
+
+use crate::catalogs::Catalogs;
+use crate::folding::{DomainFold, Keep};
+
+/// A record of the log, decoded or not.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The event, or why the record holds none.
+    pub event: Result<EventInput, String>,
+    /// The next offset once it is processed, with its `ce_id`.
+    pub next: StoredOffset,
+}
+
+/// Records of one partition, in offset order, never empty.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The log.
+    pub cluster: String,
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset as it is stored now.
+    pub from: Option<i64>,
+    /// The records.
+    pub items: Vec<Item>,
+}
+
+/// Writes the dead letter of an item: the wire format is the caller's.
+pub trait Letters: Send + Sync {
+    /// The message for the topic of dead letters.
+    fn letter(&self, batch: &Batch, index: usize, error: &str) -> Message;
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Processed {
+    /// The sums of its units.
+    pub report: UnitReport,
+    /// Items set aside.
+    pub dead: usize,
+}
+
+/// Why a batch was not finished. What was committed before stays.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProcessError {
+    /// Wait, and process from the stored offset again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Processes batches.
+pub struct Processor {
+    units: Arc<dyn Units>,
+    catalogs: Arc<Catalogs>,
+    letters: Arc<dyn Letters>,
+}
+
+impl Processor {
+    /// Processes into `units`, under the catalog of the moment.
+    #[must_use]
+    pub fn new(units: Arc<dyn Units>, catalogs: Arc<Catalogs>, letters: Arc<dyn Letters>) -> Self {
+        Self { units, catalogs, letters }
+    }
+
+    /// Processes a batch to its end: an event whose own data or fold is at fault goes to the dead letters, in the
+    /// transaction that moves the offset past it.
+    ///
+    /// # Errors
+    /// `Conflict` when another process moved the partition's offset: go on from the stored one. `Unavailable`: wait.
+    pub async fn process(&self, batch: &Batch) -> Result<Processed, ProcessError> {
+        let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
+        let mut done = Processed::default();
+        let mut from = batch.from;
+        let mut pending = vec![0..batch.items.len()];
+        while let Some(range) = pending.pop() {
+            let unit = self.unit(batch, range.clone(), from);
+            match self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await {
+                Ok(report) => {
+                    done.dead += batch.items[range.clone()].iter().filter(|item| item.event.is_err()).count();
+                    add(&mut done.report, &report);
+                }
+                Err(StoreError::Rejected(why)) if range.len() == 1 => {
+                    self.set_aside(batch, range.start, from, &why).await?;
+                    done.dead += 1;
+                }
+                Err(StoreError::Rejected(_)) => {
+                    let middle = range.start + range.len() / 2;
+                    pending.push(middle..range.end);
+                    pending.push(range.start..middle);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            from = Some(batch.items[range.end - 1].next.next);
+        }
+        Ok(done)
+    }
+
+    fn unit(&self, batch: &Batch, range: std::ops::Range<usize>, from: Option<i64>) -> Unit {
+        let mut inputs = Vec::with_capacity(range.len());
+        let mut letters = Vec::new();
+        for index in range.clone() {
+            match &batch.items[index].event {
+                Ok(event) => inputs.push(Input::Event(event.clone())),
+                Err(why) => letters.push(self.letters.letter(batch, index, why)),
+            }
+        }
+        Unit { inputs, advance: Some(advance(batch, from, range.end - 1)), letters }
+    }
+
+    async fn set_aside(&self, batch: &Batch, index: usize, from: Option<i64>, why: &str) -> Result<(), StoreError> {
+        tracing::warn!(error = why, batch.partition, "an event cannot be processed and goes to the dead letters");
+        let letter = self.letters.letter(batch, index, why);
+        let unit = Unit { inputs: Vec::new(), advance: Some(advance(batch, from, index)), letters: vec![letter] };
+        let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
+        self.units.run(unit, fold).await.map(drop)
+    }
+}
+
+fn advance(batch: &Batch, from: Option<i64>, last: usize) -> Advance {
+    Advance {
+        cluster: batch.cluster.clone(),
+        topic: batch.topic,
+        partition: batch.partition,
+        from,
+        to: batch.items[last].next.clone(),
+    }
+}
+
+fn add(sum: &mut UnitReport, report: &UnitReport) {
+    sum.fresh += report.fresh;
+    sum.duplicates += report.duplicates;
+    sum.touches_scheduled += report.touches_scheduled;
+    sum.enrolled += report.enrolled;
+    sum.ended += report.ended;
+    sum.commands_queued += report.commands_queued;
+}
+
+#[cfg(test)]
+mod tests;
