@@ -93,6 +93,8 @@ pub struct TakenOver {
     pub touch: TouchId,
     /// Its attempt.
     pub attempt: i32,
+    /// Where it was going: what may be done about an unknown outcome is the connector's matter.
+    pub connector: ConnectorName,
 }
 
 /// A command to carry out.
