@@ -1,0 +1,13 @@
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[admin]`: health, readiness and metrics, served by every role.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Address and port of `/healthz`, `/readyz` and `/metrics`; port 0 takes a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+}
