@@ -1,0 +1,5 @@
+//! The crate from outside: signatures computed by another implementation, mutations, and bytes of any kind.
+
+mod bytes;
+mod published;
+mod signatures;
