@@ -87,6 +87,8 @@ codes! {
     UnquotedTime = "unquoted_time" Warning,
     /// An attribute that nothing declares: it may be a slip.
     UndeclaredAttribute = "undeclared_attribute" Warning,
+    /// An expression that probably does not say what is meant.
+    DoubtfulExpression = "doubtful_expression" Warning,
     /// A template made for another channel than the step's.
     TemplateChannel = "template_channel" Warning,
     /// A step that nothing leads to.
@@ -253,6 +255,10 @@ impl Log {
         placed
     }
 
+    pub(crate) fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.code.severity() == Severity::Error)
+    }
+
     pub(crate) fn silence(&mut self, allowed: &[Code]) {
         self.0.retain(|finding| !allowed.contains(&finding.code));
     }
@@ -270,11 +276,11 @@ pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// "did you mean …?", else the whole choice when it is short.
-pub(crate) fn suggest<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
-    if let Some(word) = nearest(given, known.clone()) {
+pub(crate) fn suggest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let all: Vec<&'a str> = known.into_iter().collect();
+    if let Some(word) = nearest(given, all.iter().copied()) {
         return Some(format!("did you mean `{word}`?"));
     }
-    let all: Vec<_> = known.into_iter().collect();
     let list = || all.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     match all.len() {
         0 => None,

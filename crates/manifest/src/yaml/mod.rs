@@ -7,5 +7,7 @@ mod read;
 mod tests;
 
 pub(crate) use align::inner;
-pub(crate) use node::{Entry, Node, NodeKind, Scalar, Style, Value};
-pub(crate) use read::{RawDocument, read};
+pub(crate) use node::{Entry, Node, NodeKind, Style, Value};
+pub(crate) use read::read;
+#[cfg(test)]
+use {node::Scalar, read::RawDocument};

@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Rc<Node>, Finding> {
-        let at = extent(span);
+        let mut at = extent(span);
         let (anchor, tagged) = (event.anchor_id(), event.tag().is_some());
         let kind = match event {
             Event::Scalar(text, style, ..) => {
@@ -118,8 +118,16 @@ impl<'t> Reader<'t> {
                 };
                 NodeKind::Scalar(Scalar { text: text.into_owned(), style })
             }
-            Event::SequenceStart(..) => NodeKind::List(self.list()?),
-            Event::MappingStart(..) => NodeKind::Mapping(self.mapping()?),
+            Event::SequenceStart(..) => {
+                let (items, end) = self.list()?;
+                at = covering(at, items.last().map_or(end, |item| item.at), end);
+                NodeKind::List(items)
+            }
+            Event::MappingStart(..) => {
+                let (entries, end) = self.mapping()?;
+                at = covering(at, entries.last().map_or(end, |entry| entry.value.at), end);
+                NodeKind::Mapping(entries)
+            }
             Event::Alias(id) => return self.alias(id, at),
             _ => NodeKind::Refused,
         };
@@ -161,25 +169,27 @@ impl<'t> Reader<'t> {
         Err(Finding::new(Code::Syntax, at, format!("a document may hold at most {MOST_NODES} values, aliases written out")))
     }
 
-    fn list(&mut self) -> Result<Vec<Rc<Node>>, Finding> {
+    fn list(&mut self) -> Result<(Vec<Rc<Node>>, Extent), Finding> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
-                Some((Event::SequenceEnd, _)) | None => return Ok(items),
+                Some((Event::SequenceEnd, span)) => return Ok((items, extent(&span))),
+                None => return Ok((items, Extent::default())),
                 Some((event, span)) => items.push(self.node(event, &span)?),
             }
         }
     }
 
-    fn mapping(&mut self) -> Result<Vec<Entry>, Finding> {
+    fn mapping(&mut self) -> Result<(Vec<Entry>, Extent), Finding> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let (event, span) = match self.next()? {
-                Some((Event::MappingEnd, _)) | None => return Ok(entries),
+                Some((Event::MappingEnd, span)) => return Ok((entries, extent(&span))),
+                None => return Ok((entries, Extent::default())),
                 Some(next) => next,
             };
             let key = self.node(event, &span)?;
-            let Some((event, span)) = self.next()? else { return Ok(entries) };
+            let Some((event, span)) = self.next()? else { return Ok((entries, Extent::default())) };
             let value = self.node(event, &span)?;
             let Some(name) = key.text() else {
                 self.log.report(Code::WrongType, key.at, format!("a key is text, not {}", key.describe()));
@@ -197,6 +207,12 @@ impl<'t> Reader<'t> {
             entries.push(Entry { key: name.to_owned(), at: key.at, value });
         }
     }
+}
+
+/// From the start of a collection to its closing bracket, or to its last value where it has none.
+fn covering(start: Extent, last: Extent, end: Extent) -> Extent {
+    let bracketed = end.end > end.start;
+    Extent::new(start.start, if bracketed { end.end } else { last.end })
 }
 
 fn extent(span: &Span) -> Extent {
