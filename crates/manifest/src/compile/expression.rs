@@ -60,15 +60,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// What to do about a field that nothing declares, while files of kind Fields are not read.
+    pub(super) fn own_field(&self) -> String {
+        let own = "check its spelling; a field of your own is fine";
+        match self.document.kind {
+            Kind::Cadence => format!("{own}: say so with `lint: {{ allow: [undeclared_attribute] }}`"),
+            Kind::Template | Kind::Segment | Kind::Calendar => own.to_owned(),
+        }
+    }
+
     fn place(&self, source: &At<Cel>, written: &str, error: ExprError, code: Code) -> Finding {
         let at = yaml::inner(self.text, source.at, written, error.at.start, error.at.end);
         let hint = match code {
-            Code::UndeclaredAttribute => {
-                Some("check its spelling; a field of your own needs `lint: { allow: [undeclared_attribute] }`".to_owned())
-            }
-            _ => error.hint,
+            Code::UndeclaredAttribute => Some(self.own_field()),
+            _ => error.hint.map(without_declaring),
         };
         Finding::new(code, at, error.message).maybe_hint(hint)
+    }
+}
+
+/// Declaring a field is no way out yet.
+fn without_declaring(hint: String) -> String {
+    match hint.find(" If it is yours") {
+        Some(end) => hint[..end].to_owned(),
+        None => hint,
     }
 }
 
