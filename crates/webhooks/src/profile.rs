@@ -9,6 +9,8 @@ pub struct Profile {
     pub required_headers: &'static [&'static str],
     /// The status of success.
     pub success: u16,
+    /// The time after which it gives up on an answer and counts a failure.
+    pub deadline: Duration,
     /// When the event cannot be taken now and must be sent again.
     pub overload: Overload,
     /// When requests come faster than the source's configured rate.
@@ -20,15 +22,18 @@ pub struct Profile {
 /// An answer upon which the provider sends the event again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overload {
-    /// A status with `Retry-After`.
-    Status {
-        /// The status.
-        status: u16,
+    /// 503 with `Retry-After`.
+    Unavailable {
         /// In how long it may try again.
         retry_after: Duration,
     },
-    /// The connection is closed without an answer: the provider takes every answer for a delivery.
-    Drop,
+    /// 429 with `Retry-After`.
+    TooManyRequests {
+        /// In how long it may try again.
+        retry_after: Duration,
+    },
+    /// No answer at all: the provider takes every one for a delivery.
+    Silence,
 }
 
 /// What a provider asks before it sends events.
@@ -45,8 +50,9 @@ impl Profile {
     pub(crate) const DEFAULT: Self = Self {
         required_headers: &[],
         success: 202,
-        overload: Overload::Status { status: 503, retry_after: Duration::from_secs(5) },
-        over_rate: Overload::Status { status: 429, retry_after: Duration::from_secs(1) },
+        deadline: Duration::from_secs(10),
+        overload: Overload::Unavailable { retry_after: Duration::from_secs(5) },
+        over_rate: Overload::TooManyRequests { retry_after: Duration::from_secs(1) },
         handshake: Handshake::None,
     };
 }

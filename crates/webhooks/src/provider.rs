@@ -29,6 +29,9 @@ pub(crate) fn by_name(name: &str) -> Option<&'static dyn Provider> {
 
 /// One sender of webhooks.
 pub(crate) trait Provider: Debug + Sync {
+    /// Its name in configuration.
+    fn name(&self) -> &'static str;
+
     /// How it wants to be answered.
     fn profile(&self) -> Profile {
         Profile::DEFAULT
@@ -88,4 +91,17 @@ pub(crate) fn is_json_media(media: &str) -> bool {
 /// Whether the charset parameter, if any, is one that UTF-8 covers.
 pub(crate) fn is_utf8(request: &Request<'_>) -> bool {
     request.charset().is_none_or(|charset| matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_its_provider() {
+        for name in NAMES {
+            assert_eq!(by_name(name).map(Provider::name), Some(name));
+        }
+        assert!(by_name("carrier-pigeon").is_none());
+    }
 }

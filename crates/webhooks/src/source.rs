@@ -148,6 +148,12 @@ impl Source {
         &self.workspace
     }
 
+    /// The name of its provider.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        self.provider.name()
+    }
+
     /// How its provider wants to be answered.
     #[must_use]
     pub fn profile(&self) -> Profile {

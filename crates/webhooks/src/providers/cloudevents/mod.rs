@@ -47,10 +47,14 @@ fn mode(request: &Request<'_>) -> Result<Mode, Unsupported> {
 }
 
 impl Provider for CloudEvents {
+    fn name(&self) -> &'static str {
+        "cloudevents"
+    }
+
     fn profile(&self) -> Profile {
         Profile {
             // The webhook specification knows 429 with Retry-After, and nothing for an outage.
-            overload: Overload::Status { status: 429, retry_after: Duration::from_secs(5) },
+            overload: Overload::TooManyRequests { retry_after: Duration::from_secs(5) },
             handshake: Handshake::CloudEvents,
             ..Profile::DEFAULT
         }

@@ -183,7 +183,7 @@ fn the_profile_is_that_of_the_webhook_specification() {
     let profile = plain("cloudevents").profile();
 
     assert_eq!(profile.handshake, Handshake::CloudEvents);
-    assert!(matches!(profile.overload, Overload::Status { status: 429, .. }));
+    assert!(matches!(profile.overload, Overload::TooManyRequests { .. }));
 }
 
 #[test]

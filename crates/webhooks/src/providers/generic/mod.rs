@@ -15,6 +15,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Generic;
 
 impl Provider for Generic {
+    fn name(&self) -> &'static str {
+        "generic"
+    }
+
     fn own_scheme(&self, _: Defaults<'_>) -> Option<Result<Verifier, String>> {
         None
     }

@@ -25,6 +25,10 @@ pub(crate) struct SendGrid;
 static EACH: LazyLock<[Pointer; 1]> = LazyLock::new(|| [Pointer::whole()]);
 
 impl Provider for SendGrid {
+    fn name(&self) -> &'static str {
+        "sendgrid"
+    }
+
     fn own_scheme(&self, defaults: Defaults<'_>) -> Option<Result<Verifier, String>> {
         let table = serde_json::json!({
             "scheme": "ecdsa-p256",

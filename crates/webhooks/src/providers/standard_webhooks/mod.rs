@@ -16,6 +16,10 @@ use crate::verify::{self, Defaults, Verified, Verifier};
 pub(crate) struct StandardWebhooks;
 
 impl Provider for StandardWebhooks {
+    fn name(&self) -> &'static str {
+        "standard-webhooks"
+    }
+
     fn own_scheme(&self, defaults: Defaults<'_>) -> Option<Result<Verifier, String>> {
         Some(verify::compile(&serde_json::json!({ "scheme": "standard-webhooks" }), defaults))
     }

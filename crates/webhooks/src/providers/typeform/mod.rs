@@ -6,6 +6,8 @@ mod answers;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use domain::event::EventKind;
 use serde_json::Value;
 
@@ -21,9 +23,13 @@ use crate::verify::{self, Defaults, Verifier};
 pub(crate) struct Typeform;
 
 impl Provider for Typeform {
+    fn name(&self) -> &'static str {
+        "typeform"
+    }
+
     fn profile(&self) -> Profile {
-        // Typeform repeats 503 and 429 for ten hours, which is the default; 404 and 410 switch the webhook off.
-        Profile::DEFAULT
+        // It repeats 503 and 429 every few minutes for ten hours; 404 and 410 switch the webhook off at once.
+        Profile { deadline: Duration::from_secs(30), ..Profile::DEFAULT }
     }
 
     fn own_scheme(&self, defaults: Defaults<'_>) -> Option<Result<Verifier, String>> {
