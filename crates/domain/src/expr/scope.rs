@@ -99,4 +99,16 @@ impl<'a> Scope<'a> {
         self.segments = Some(names);
         self
     }
+
+    /// The declared attributes.
+    #[must_use]
+    pub fn declared_fields(&self) -> Option<&'a Declared> {
+        self.declared
+    }
+
+    /// The ids of the cadence's steps.
+    #[must_use]
+    pub fn known_steps(&self) -> Option<&'a [&'a str]> {
+        self.steps
+    }
 }
