@@ -7,6 +7,7 @@
 //!
 //! This module never does I/O and never reads a clock.
 
+mod check;
 mod context;
 mod filters;
 mod paths;
@@ -17,24 +18,20 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{AutoEscape, Environment, ErrorKind};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::expr::schema::{Others, Variable, nearest};
 use crate::expr::{Facts, Scope};
+use check::Place;
 pub use paths::FieldPath;
-use paths::{Names, code_of, tag};
+use paths::Names;
 
 /// The longest source, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 64 * 1024;
 /// The longest rendering, in bytes.
 pub const MAX_OUTPUT_BYTES: usize = 256 * 1024;
-
-/// The statements of templates.
-const TAGS: [&str; 8] = ["if", "elif", "else", "endif", "for", "endfor", "raw", "endraw"];
 
 /// What a template makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,7 +123,7 @@ impl Template {
                 None,
             ));
         }
-        check_tags(&place)?;
+        place.check_tags()?;
         let mut env = base(format).clone();
         env.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| place.syntax(&error))?;
         let free: BTreeSet<String> = env
@@ -136,8 +133,8 @@ impl Template {
             .into_iter()
             .collect();
         let names = Names::find(source, &free);
-        check_names(&place, &names)?;
-        check_filters(&place)?;
+        place.check_names(&names)?;
+        place.check_filters()?;
         let mut compiled = Compiled {
             name: name.to_owned(),
             source: source.to_owned(),
@@ -189,7 +186,7 @@ impl Template {
         let place = Place { name: &self.0.name, source: &self.0.source };
         let mut warnings = Vec::new();
         for (path, at) in &self.0.names.paths {
-            if let Some(found) = check_path(&place, path, at, scope)? {
+            if let Some(found) = place.check_path(path, at, scope)? {
                 warnings.push(found);
             }
         }
@@ -293,149 +290,6 @@ impl io::Write for &mut Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A source, for telling places in it.
-struct Place<'a> {
-    name: &'a str,
-    source: &'a str,
-}
-
-impl Place<'_> {
-    fn error(&self, at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> TemplateError {
-        let before = &self.source[..at.start.min(self.source.len())];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        TemplateError {
-            name: self.name.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message: message.into(),
-            hint,
-        }
-    }
-
-    fn syntax(&self, error: &minijinja::Error) -> TemplateError {
-        let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let at = error.range().unwrap_or_else(|| {
-            let line = error.line().unwrap_or(1).saturating_sub(1);
-            let start = self.source.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
-            start..start
-        });
-        let start =
-            (0..=at.start.min(self.source.len())).rev().find(|byte| self.source.is_char_boundary(*byte));
-        let start = start.unwrap_or(0);
-        self.error(start..start, message, None)
-    }
-}
-
-fn check_tags(place: &Place<'_>) -> Result<(), TemplateError> {
-    for code in code_of(place.source) {
-        if !place.source[..code.start].ends_with("{%") {
-            continue;
-        }
-        let tag = tag(&place.source[code.clone()]);
-        if !TAGS.contains(&tag) {
-            let message = format!("templates have no `{tag}`");
-            let hint = "statements are if, elif, else, endif, for, endfor, raw and endraw".to_owned();
-            return Err(place.error(code.start - 2..code.end, message, Some(hint)));
-        }
-    }
-    Ok(())
-}
-
-fn check_names(place: &Place<'_>, names: &Names) -> Result<(), TemplateError> {
-    if let Some((name, at)) = names.unknown.iter().next() {
-        let (message, hint) = match Variable::parse(name) {
-            Some(Variable::Event) => {
-                ("`event` is not known in a template".to_owned(), "the enrolling event is `entry`".to_owned())
-            }
-            _ => {
-                let known =
-                    Variable::ALL.into_iter().filter(|of| *of != Variable::Event).map(Variable::as_str);
-                let hint = match nearest(name, known.clone()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("variables are {}", known.collect::<Vec<_>>().join(", ")),
-                };
-                (format!("unknown variable `{name}`"), hint)
-            }
-        };
-        return Err(place.error(at.clone(), message, Some(hint)));
-    }
-    if let Some((name, at)) = names.whole.iter().next() {
-        let example = if name == "steps" { "steps[\"call-now\"].outcome" } else { "contact.first_name" };
-        let message = format!("`{name}` is no text of its own");
-        return Err(place.error(at.clone(), message, Some(format!("name a field, such as {example}"))));
-    }
-    Ok(())
-}
-
-/// The engine finds an unknown filter only when it comes to it, and takes a slice of what is missing for an empty list.
-fn check_filters(place: &Place<'_>) -> Result<(), TemplateError> {
-    for code in code_of(place.source) {
-        let text = &place.source[code.clone()];
-        if let Some(at) = paths::slice_in(text) {
-            let start = code.start + at;
-            let hint = "use first, last or truncate(3)".to_owned();
-            return Err(place.error(start..start, "templates have no slices", Some(hint)));
-        }
-        for (at, name) in paths::filters_in(text) {
-            if !filters::NAMES.contains(&name) && name != "d" {
-                let hint = match nearest(name, filters::NAMES.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("filters are {}", filters::NAMES.join(", ")),
-                };
-                let start = code.start + at;
-                return Err(place.error(start..start, format!("unknown filter `{name}`"), Some(hint)));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A warning, or nothing, for a path.
-fn check_path(
-    place: &Place<'_>,
-    path: &FieldPath,
-    at: &Range<usize>,
-    scope: &Scope<'_>,
-) -> Result<Option<TemplateError>, TemplateError> {
-    let Some(field) = path.field() else { return Ok(None) };
-    let of = field.of;
-    if let (Some(step), Some(known)) = (&field.step, scope.known_steps())
-        && !known.contains(&step.as_ref())
-    {
-        let hint = nearest(step, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-        return Err(place.error(at.clone(), format!("unknown step `{step}`"), hint));
-    }
-    let declared = scope.declared_fields();
-    let is_known = of.field(&field.name).is_some()
-        || of == Variable::Entry && field.name.as_ref() == "data"
-        || declared.is_some_and(|fields| fields.names(of).any(|name| name == field.name.as_ref()));
-    if is_known {
-        return Ok(None);
-    }
-    let known = of.fields().iter().map(|field| field.name);
-    let known = known.chain(declared.into_iter().flat_map(|fields| fields.names(of)));
-    let near = nearest(&field.name, known).map(|near| format!("did you mean `{of}.{near}`?"));
-    match of.others() {
-        Others::None => {
-            let known: Vec<_> = of.fields().iter().map(|field| field.name).collect();
-            let hint = near.unwrap_or_else(|| format!("it has {}", known.join(", ")));
-            Err(place.error(at.clone(), format!("`{of}` has no field `{}`", field.name), Some(hint)))
-        }
-        Others::Declared => match near {
-            Some(near) => {
-                let hint = format!("{near} If it is yours, declare it in a Fields file");
-                Err(place.error(at.clone(), format!("unknown field `{path}`"), Some(hint)))
-            }
-            None => {
-                let hint = "declare it in a Fields file".to_owned();
-                Ok(Some(place.error(at.clone(), format!("`{path}` is not declared"), Some(hint))))
-            }
-        },
-        Others::Free => Ok(near
-            .map(|near| place.error(at.clone(), format!("`{path}` is close to a known field"), Some(near)))),
     }
 }
 

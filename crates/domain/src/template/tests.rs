@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::expr::{Bindings, Declared, Position};
+use crate::expr::{Bindings, Declared, Position, Variable};
 
 fn ada() -> Bindings {
     let now: Timestamp = "2026-03-06T17:25:00Z".parse().unwrap();
