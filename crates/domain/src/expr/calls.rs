@@ -76,7 +76,7 @@ impl Lowering<'_> {
     fn binary(&mut self, expr: &IdedExpr, operator: Operator, args: &[IdedExpr]) -> Result<Typed, ExprError> {
         let [left, right] = args else { return Err(self.error(expr, "an operator takes two values")) };
         let ((one, of_one), (two, of_two)) = (self.lower(left)?, self.lower(right)?);
-        let gives = self.type_of(operator, of_one, of_two).map_err(|message| {
+        let gives = type_of(operator, of_one, of_two).map_err(|message| {
             let error = self.error(expr, message);
             match operator {
                 Operator::In if of_two == Type::Text => error.hint("write text.contains(\"part\")"),
@@ -95,31 +95,6 @@ impl Lowering<'_> {
             _ => {}
         }
         Ok((Node::Binary(operator, Box::new([one, two])), gives))
-    }
-
-    fn type_of(&self, operator: Operator, one: Type, two: Type) -> Result<Type, String> {
-        let mismatch =
-            || format!("`{}` does not take {} and {}", operator.as_str(), one.describe(), two.describe());
-        match operator {
-            Operator::Equal | Operator::NotEqual if one.may_be(two) => Ok(Type::Bool),
-            Operator::Equal | Operator::NotEqual => {
-                Err(format!("{} is never equal to {}", one.describe(), two.describe()))
-            }
-            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-                let ordered = [Type::Number, Type::Text, Type::Time, Type::Duration];
-                let fits = one.may_be(two) && one.may_be_one_of(&ordered) && two.may_be_one_of(&ordered);
-                if fits { Ok(Type::Bool) } else { Err(mismatch()) }
-            }
-            Operator::In => {
-                let fits = two.may_be_one_of(&[Type::List, Type::Map]) && one.may_be(two.item());
-                if fits { Ok(Type::Bool) } else { Err(mismatch()) }
-            }
-            Operator::Add | Operator::Subtract => sum(operator, one, two).ok_or_else(mismatch),
-            Operator::Multiply | Operator::Divide | Operator::Remainder => {
-                let fits = one.may_be(Type::Number) && two.may_be(Type::Number);
-                if fits { Ok(Type::Number) } else { Err(mismatch()) }
-            }
-        }
     }
 
     fn function(&mut self, expr: &IdedExpr, call: &CallExpr) -> Result<Typed, ExprError> {
@@ -254,6 +229,32 @@ fn fits(style: Style, is_method: bool) -> bool {
 fn is_time_and_text(one: Type, two: Type) -> bool {
     let pair = |time, text| matches!(time, Type::Time | Type::Duration) && text == Type::Text;
     pair(one, two) || pair(two, one)
+}
+
+/// The type that an operator gives; a message when the operands do not fit it.
+fn type_of(operator: Operator, one: Type, two: Type) -> Result<Type, String> {
+    let mismatch =
+        || format!("`{}` does not take {} and {}", operator.as_str(), one.describe(), two.describe());
+    match operator {
+        Operator::Equal | Operator::NotEqual if one.may_be(two) => Ok(Type::Bool),
+        Operator::Equal | Operator::NotEqual => {
+            Err(format!("{} is never equal to {}", one.describe(), two.describe()))
+        }
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            let ordered = [Type::Number, Type::Text, Type::Time, Type::Duration];
+            let fits = one.may_be(two) && one.may_be_one_of(&ordered) && two.may_be_one_of(&ordered);
+            if fits { Ok(Type::Bool) } else { Err(mismatch()) }
+        }
+        Operator::In => {
+            let fits = two.may_be_one_of(&[Type::List, Type::Map]) && one.may_be(two.item());
+            if fits { Ok(Type::Bool) } else { Err(mismatch()) }
+        }
+        Operator::Add | Operator::Subtract => sum(operator, one, two).ok_or_else(mismatch),
+        Operator::Multiply | Operator::Divide | Operator::Remainder => {
+            let fits = one.may_be(Type::Number) && two.may_be(Type::Number);
+            if fits { Ok(Type::Number) } else { Err(mismatch()) }
+        }
+    }
 }
 
 /// The type of `+` and `-`, unless the operands do not fit.

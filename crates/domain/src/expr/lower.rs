@@ -180,10 +180,9 @@ impl<'s> Lowering<'s> {
                     .hint(format!("name it: steps[\"{}\"].outcome", select.field)));
             }
             Some(variable) => Some(self.field(variable, &select.field, at.clone())?),
-            None => self
-                .step(&select.operand)?
-                .map(|step| self.step_field(step, &select.field, at))
-                .transpose()?,
+            None => {
+                self.step(&select.operand)?.map(|step| step_field(step, &select.field, at)).transpose()?
+            }
         };
         if let Some(field) = field {
             let holds = field.holds;
@@ -227,16 +226,6 @@ impl<'s> Lowering<'s> {
             return Err(error.nearest(nearest(id, known.iter().copied())));
         }
         Ok(Some(id))
-    }
-
-    fn step_field(&self, step: &str, name: &str, at: Range<usize>) -> Result<FieldNode, ExprError> {
-        let Some(known) = Variable::Steps.field(name) else {
-            return Err(unknown_field("a step", name, at, Variable::Steps.fields()));
-        };
-        Ok(FieldNode {
-            field: FieldRef { of: Variable::Steps, step: Some(step.into()), name: name.into() },
-            holds: known.holds.into(),
-        })
     }
 
     /// A field of a variable: built in, declared, or free.
@@ -361,7 +350,7 @@ impl<'s> Lowering<'s> {
 
     /// Warns of a text that a field never is.
     pub(super) fn check_choice(&mut self, field: &IdedExpr, text: &IdedExpr) {
-        let Some(choices) = self.choices(field) else { return };
+        let Some(choices) = choices(field) else { return };
         let texts: Vec<&IdedExpr> = match &text.expr {
             Expr::List(list) => list.elements.iter().collect(),
             _ => vec![text],
@@ -378,12 +367,6 @@ impl<'s> Lowering<'s> {
             };
             self.warnings.push(warning);
         }
-    }
-
-    fn choices(&self, expr: &IdedExpr) -> Option<&'static Field> {
-        let Expr::Select(select) = &expr.expr else { return None };
-        let Expr::Ident(variable) = &select.operand.expr else { return None };
-        Variable::parse(variable)?.field(&select.field).filter(|field| !field.one_of.is_empty())
     }
 
     /// The operator of a call, when it is one of two operands.
@@ -404,6 +387,23 @@ impl<'s> Lowering<'s> {
             _ => return None,
         })
     }
+}
+
+fn step_field(step: &str, name: &str, at: Range<usize>) -> Result<FieldNode, ExprError> {
+    let Some(known) = Variable::Steps.field(name) else {
+        return Err(unknown_field("a step", name, at, Variable::Steps.fields()));
+    };
+    Ok(FieldNode {
+        field: FieldRef { of: Variable::Steps, step: Some(step.into()), name: name.into() },
+        holds: known.holds.into(),
+    })
+}
+
+/// The built-in field that an operand names, when it can only be some texts.
+fn choices(expr: &IdedExpr) -> Option<&'static Field> {
+    let Expr::Select(select) = &expr.expr else { return None };
+    let Expr::Ident(variable) = &select.operand.expr else { return None };
+    Variable::parse(variable)?.field(&select.field).filter(|field| !field.one_of.is_empty())
 }
 
 /// The element in `@result + [element]`.

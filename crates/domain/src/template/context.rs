@@ -7,7 +7,7 @@ use minijinja::Value as Shown;
 use crate::expr::{Facts, FieldRef, FieldType, Value, Variable};
 
 use super::filters::ZONE;
-use super::paths::{FieldPath, is_blank};
+use super::paths::{FieldPath, Paths, is_blank};
 
 /// A tree of names that ends in values.
 #[derive(Debug, Default)]
@@ -43,9 +43,9 @@ impl Tree {
 }
 
 /// The values of the fields named.
-pub(super) fn of_facts<'p>(paths: impl Iterator<Item = &'p FieldPath>, facts: &dyn Facts) -> Shown {
+pub(super) fn of_facts(paths: &Paths, facts: &dyn Facts) -> Shown {
     let mut root = Tree::default();
-    for path in paths {
+    for path in paths.keys() {
         let leaf = root.at(path);
         let whole = path.field().map_or_else(
             || Some(Value::from(facts.now())),
@@ -68,9 +68,9 @@ pub(super) fn of_facts<'p>(paths: impl Iterator<Item = &'p FieldPath>, facts: &d
 }
 
 /// Stand-ins for all fields but one: rendering with them tells whether that one can be done without.
-pub(super) fn without<'p>(paths: impl Iterator<Item = &'p FieldPath>, absent: &FieldPath) -> Shown {
+pub(super) fn without(paths: &Paths, absent: &FieldPath) -> Shown {
     let mut root = Tree::default();
-    for path in paths {
+    for path in paths.keys() {
         let leaf = root.at(path).open(path.inside());
         if path != absent {
             leaf.value = Some(stand_in(path));

@@ -201,7 +201,7 @@ impl Template {
     /// suit, or when the text or the work grows too large.
     pub fn render(&self, facts: &dyn Facts) -> Result<String, RenderError> {
         let compiled = &self.0;
-        let context = context::of_facts(compiled.names.paths.keys(), facts);
+        let context = context::of_facts(&compiled.names.paths, facts);
         let rendered = compiled.run(context).map_err(|failure| compiled.explain(&failure, facts))?;
         Ok(match compiled.format {
             Format::Text | Format::Html => rendered,
@@ -218,10 +218,11 @@ impl Compiled {
     }
 
     fn find_required(&self) -> BTreeSet<FieldPath> {
-        let paths = || self.names.paths.keys();
-        paths()
+        let paths = &self.names.paths;
+        paths
+            .keys()
             .filter(|path| {
-                let failed = self.run(context::without(paths(), path)).err();
+                let failed = self.run(context::without(paths, path)).err();
                 failed.is_some_and(|error| {
                     error.kind() == ErrorKind::UndefinedError || self.names_path(&error, path)
                 })

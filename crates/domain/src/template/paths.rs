@@ -97,10 +97,13 @@ fn is_name(text: &str) -> bool {
         && letters.all(|one| one.is_alphanumeric() || one == '_')
 }
 
+/// Paths, and where each is written first.
+pub(super) type Paths = BTreeMap<FieldPath, Range<usize>>;
+
 /// What a template names, and where first.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) paths: BTreeMap<FieldPath, Range<usize>>,
+    pub(super) paths: Paths,
     /// Variables named as a whole: `{{ contact }}`, which has no text.
     pub(super) whole: BTreeMap<String, Range<usize>>,
     /// Names that are no variables.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::schedule::{NeverOpens, Schedule};
 
 /// Ten years: beyond it a span is taken for a slip of the keyboard.
-const LONGEST_DAYS: u64 = 3_660;
+const LONGEST_DAYS: u32 = 3_660;
 
 /// A number of one unit. Units are not mixed (`90m`, never `1h30m`), and spans of different units have no order among
 /// them: a calendar day is not always 24 hours.
@@ -129,7 +129,7 @@ impl Span {
     /// [`SpanError::TooLong`] beyond ten years.
     pub fn new(count: u32, unit: Unit) -> Result<Self, SpanError> {
         let span = Self { count, unit };
-        if u64::from(count) * unit.nominal_seconds() > LONGEST_DAYS * 86_400 {
+        if u64::from(count) * unit.nominal_seconds() > u64::from(LONGEST_DAYS) * 86_400 {
             return Err(SpanError::TooLong(span.to_string()));
         }
         Ok(span)
@@ -138,7 +138,7 @@ impl Span {
     /// So many calendar days, at most ten years of them.
     #[must_use]
     pub fn days(count: u16) -> Self {
-        Self { count: u32::from(count).min(LONGEST_DAYS as u32), unit: Unit::Days }
+        Self { count: u32::from(count).min(LONGEST_DAYS), unit: Unit::Days }
     }
 
     /// Reads a span.
@@ -262,7 +262,7 @@ impl ExactDuration {
     /// So many seconds, at most ten years of them.
     #[must_use]
     pub fn from_seconds(seconds: u32) -> Self {
-        Self(Span { count: seconds.min((LONGEST_DAYS * 86_400) as u32), unit: Unit::Seconds })
+        Self(Span { count: seconds.min(LONGEST_DAYS * 86_400), unit: Unit::Seconds })
     }
 
     /// Reads `30s`, `5m` or `2h`.
