@@ -12,7 +12,9 @@ use crate::model::{CadenceSpec, CalendarSpec, Metadata, Read, SegmentSpec, Templ
 #[must_use]
 pub fn json_schema() -> Json {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let kinds: Vec<Json> = Kind::ALL.into_iter().map(|kind| document(kind, &mut generator)).collect();
+    let metadata = Metadata::schema(&mut generator);
+    // Conditions, not `oneOf`: editors then point at the wrong key instead of saying that nothing fits.
+    let kinds: Vec<Json> = Kind::ALL.into_iter().map(|kind| spec_of(kind, &mut generator)).collect();
     let definitions = generator.take_definitions(true);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -23,8 +25,11 @@ pub fn json_schema() -> Json {
         "properties": {
             "apiVersion": { "const": API_VERSION },
             "kind": { "enum": Kind::ALL.map(Kind::as_str) },
+            "metadata": metadata,
+            "spec": true,
         },
-        "oneOf": kinds,
+        "additionalProperties": false,
+        "allOf": kinds,
         "$defs": definitions,
     });
     // The reader says it once for all: a step is of exactly one sort.
@@ -33,8 +38,7 @@ pub fn json_schema() -> Json {
     schema
 }
 
-fn document(kind: Kind, generator: &mut SchemaGenerator) -> Json {
-    let metadata = Metadata::schema(generator);
+fn spec_of(kind: Kind, generator: &mut SchemaGenerator) -> Json {
     let spec = match kind {
         Kind::Cadence => CadenceSpec::schema(generator),
         Kind::Template => TemplateFile::schema(generator),
@@ -42,13 +46,7 @@ fn document(kind: Kind, generator: &mut SchemaGenerator) -> Json {
         Kind::Calendar => CalendarSpec::schema(generator),
     };
     json!({
-        "title": kind.as_str(),
-        "properties": {
-            "apiVersion": { "const": API_VERSION },
-            "kind": { "const": kind.as_str() },
-            "metadata": metadata,
-            "spec": spec,
-        },
-        "additionalProperties": false,
+        "if": { "properties": { "kind": { "const": kind.as_str() } } },
+        "then": { "properties": { "spec": spec } },
     })
 }
