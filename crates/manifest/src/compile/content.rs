@@ -7,7 +7,7 @@ use domain::template::{FieldPath, Format, Template, TemplateError};
 use domain::time::Calendar;
 use domain::touch::Channel;
 
-use super::expression::Around;
+use super::expression::{Around, without_declaring};
 use super::{Compiler, Content};
 use crate::diagnostic::{Code, Finding};
 use crate::model::{At, CalendarSpec, Maybe, SegmentSpec, TemplateFile};
@@ -98,7 +98,7 @@ impl Compiler<'_> {
         let word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '.');
         let length: usize = written[start..].chars().take_while(word).map(char::len_utf8).sum();
         let at = yaml::inner(self.text, source.at, written, start, start + length);
-        Finding::new(code, at, error.message).maybe_hint(error.hint)
+        Finding::new(code, at, error.message).maybe_hint(error.hint.map(without_declaring))
     }
 }
 

@@ -80,7 +80,7 @@ impl Compiler<'_> {
 }
 
 /// Declaring a field is no way out yet.
-fn without_declaring(hint: String) -> String {
+pub(super) fn without_declaring(hint: String) -> String {
     match hint.find(" If it is yours") {
         Some(end) => hint[..end].to_owned(),
         None => hint,

@@ -271,6 +271,8 @@ pub(crate) fn not_supported<T>(at: Extent, what: &str, log: &mut Log) -> Option<
 /// A mapping's keys, checked.
 pub(crate) struct Keys<'n> {
     node: &'n Node,
+    /// Whether a key of a later release was refused: it may stand for one that is missing.
+    refused: bool,
 }
 
 impl<'n> Keys<'n> {
@@ -279,8 +281,10 @@ impl<'n> Keys<'n> {
         let NodeKind::Mapping(entries) = &node.kind else {
             return mismatch(node, "a mapping", log);
         };
+        let mut refused = false;
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             if later.contains(&entry.key.as_str()) {
+                refused = true;
                 let _: Option<()> = not_supported(entry.at, &format!("`{}`", entry.key), log);
                 continue;
             }
@@ -290,14 +294,14 @@ impl<'n> Keys<'n> {
             let say = format!("unknown key `{}`", entry.key);
             log.push(Finding::new(Code::UnknownKey, entry.at, say).maybe_hint(hint));
         }
-        Some(Self { node })
+        Some(Self { node, refused })
     }
 
     pub(crate) fn field<F: Field>(&self, key: &str, log: &mut Log) -> F {
         if let Some(entry) = self.node.get(key) {
             return F::present(entry, log);
         }
-        if F::REQUIRED {
+        if F::REQUIRED && !self.refused {
             log.report(Code::MissingKey, self.node.at, format!("`{key}` is missing"));
         }
         F::absent(self.node.at)
