@@ -258,3 +258,16 @@ impl Body {
         allow.filter_map(|code| code.get().copied()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_may_be_shared_among_threads() {
+        fn shared<T: Send + Sync>() {}
+
+        shared::<Document>();
+        shared::<Parsed>();
+    }
+}
