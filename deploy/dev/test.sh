@@ -81,7 +81,6 @@ while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep '^DRUMBEAT
 
 export DRUMBEAT_SKIPS="$WORK/skips"
 : >"$DRUMBEAT_SKIPS"
-export RUST_BACKTRACE="${RUST_BACKTRACE:-1}"
 export PROPTEST_DISABLE_FAILURE_PERSISTENCE="${PROPTEST_DISABLE_FAILURE_PERSISTENCE:-1}"
 
 features="$("$HERE/features.sh")"
