@@ -235,6 +235,24 @@ fn waits_and_branches() {
     assert_eq!(ways, [("contact.score >= 90", &Target::End), ("true", &to_step("mail"))]);
 }
 
+#[test]
+fn next_as_a_target_is_the_next_of_the_step() {
+    let steps = cadence(
+        "steps:\n  - { id: a, channel: call, next: d, outcomes: { done: next }, overdue: { after: 1d, then: goto, to: next } }\n  \
+         - { id: b, wait_for: { event: replied, up_to: 2d, then: a }, next: end }\n  \
+         - { id: c, branch: [ { when: contact.customer, goto: next } ], next: a }\n  - { id: d, channel: call }",
+    )
+    .steps;
+
+    let call = steps[0].touch().expect("a touch");
+    assert_eq!(call.outcomes["done"], to_step("d"));
+    assert_eq!(call.overdue, Some(Overdue { after: span("1d"), then: OverdueAction::Skip }));
+    let StepBody::Wait(wait) = &steps[1].body else { panic!("no wait") };
+    assert_eq!((&wait.then, &wait.otherwise), (&to_step("a"), &Target::End));
+    let StepBody::Branch(ways) = &steps[2].body else { panic!("no branch") };
+    assert_eq!(ways[0].goto, to_step("a"));
+}
+
 const OTHERS: &str = "apiVersion: drumbeat/v1
 kind: Template
 metadata: { name: short }

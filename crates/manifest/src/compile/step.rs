@@ -60,14 +60,16 @@ impl Compiler<'_> {
         let when = self.maybe_expression(&file.when, Around::new(Position::Guard, around.ids));
         let on = self.jumps(&file.on, around.ids);
         let next = file.next.as_ref().map_or(Some(Target::Next), |next| self.target(next, around.ids));
-        Some(Step {
+        let mut step = Step {
             id: file.id.get()?.clone(),
             when,
             next: next?,
             max_visits: given(&file.max_visits).map_or(DEFAULT_MAX_VISITS, |visits| visits.0),
             on,
             body: body?,
-        })
+        };
+        settle_next(&mut step);
+        Some(step)
     }
 
     fn body(&mut self, file: &StepFile, around: StepAround<'_>) -> Option<StepBody> {
@@ -260,7 +262,10 @@ impl Compiler<'_> {
                 OverdueWord::Wait => OverdueAction::Wait,
                 OverdueWord::Skip => OverdueAction::Skip,
                 OverdueWord::Exit => OverdueAction::Exit,
-                OverdueWord::Goto => OverdueAction::Goto(target?),
+                OverdueWord::Goto => match target? {
+                    Target::Next => OverdueAction::Skip,
+                    target => OverdueAction::Goto(target),
+                },
             },
         })
     }
@@ -307,6 +312,20 @@ impl Compiler<'_> {
             ways.extend(when.zip(goto).map(|(when, goto)| Branch { when, goto }));
         }
         Some(StepBody::Branch(ways))
+    }
+}
+
+/// `next` as a target is where the step's own `next` leads, so that it is written once.
+fn settle_next(step: &mut Step) {
+    let next = &step.next;
+    let targets = step.on.iter_mut().map(|jump| &mut jump.goto);
+    let inside: Vec<&mut Target> = match &mut step.body {
+        StepBody::Touch(touch) => touch.outcomes.values_mut().collect(),
+        StepBody::Wait(wait) => vec![&mut wait.then, &mut wait.otherwise],
+        StepBody::Branch(ways) => ways.iter_mut().map(|way| &mut way.goto).collect(),
+    };
+    for target in targets.chain(inside).filter(|target| **target == Target::Next) {
+        target.clone_from(next);
     }
 }
 

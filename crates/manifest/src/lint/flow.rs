@@ -1,6 +1,6 @@
 //! Where steps lead: loops that never rest, and steps that nothing reaches.
 
-use domain::cadence::{Cadence, OverdueAction, Step, StepBody, Target};
+use domain::cadence::{Cadence, OverdueAction, StepBody, Target};
 
 use crate::diagnostic::{Code, Finding, Log};
 use crate::model::{At, CadenceSpec};
@@ -23,7 +23,7 @@ fn ways(cadence: &Cadence, index: usize) -> Vec<usize> {
     let step = &cadence.steps[index];
     let mut targets: Vec<&Target> = step.on.iter().map(|jump| &jump.goto).collect();
     // A false guard skips any step, and a branch none of whose ways is true falls through.
-    targets.push(&Target::Next);
+    targets.push(&step.next);
     match &step.body {
         StepBody::Touch(touch) => {
             targets.extend(touch.outcomes.values());
@@ -39,14 +39,13 @@ fn ways(cadence: &Cadence, index: usize) -> Vec<usize> {
     {
         targets.push(target);
     }
-    let mut ways: Vec<_> = targets.into_iter().filter_map(|target| resolve(cadence, index, step, target)).collect();
+    let mut ways: Vec<_> = targets.into_iter().filter_map(|target| resolve(cadence, index, target)).collect();
     ways.sort_unstable();
     ways.dedup();
     ways
 }
 
-fn resolve(cadence: &Cadence, index: usize, step: &Step, target: &Target) -> Option<usize> {
-    let target = if *target == Target::Next { &step.next } else { target };
+fn resolve(cadence: &Cadence, index: usize, target: &Target) -> Option<usize> {
     match target {
         Target::Next => Some(index + 1).filter(|next| *next < cadence.steps.len()),
         Target::End => None,
