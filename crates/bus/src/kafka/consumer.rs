@@ -1,0 +1,364 @@
+//! Reading as a member of a group, from where the store says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use ports::bus::{
+    BusError, Consumer, Delivery, PartitionState, Position, StartAt, Starts, StoredOffset, Topic, start_at,
+};
+use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::config::KafkaConfig;
+use super::context::{Change, Place};
+use super::errors::{error_of, made, on_a_thread};
+use super::membership::{MemberContext, list_of};
+use super::partitions::{Partitions, Reading};
+use super::reader::{Reader, record_of};
+
+/// How long leaving the group may take; beyond that it times out of it.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// How long librdkafka may take to go to another offset.
+const SEEK: Duration = Duration::from_secs(5);
+
+type Member = StreamConsumer<MemberContext>;
+
+pub(super) struct KafkaConsumer {
+    config: KafkaConfig,
+    cluster: String,
+    member: Option<Arc<Member>>,
+    reader: Arc<Mutex<Reader>>,
+    starts: Arc<dyn Starts>,
+    /// Given to us, and not yet begun: their positions must be asked for.
+    given: Vec<Place>,
+    /// Whether librdkafka waits for an answer to what it gave, even if all of that was taken again.
+    owes: bool,
+    partitions: Partitions,
+    deliveries: VecDeque<Delivery>,
+}
+
+impl KafkaConsumer {
+    pub(super) fn join(
+        config: &KafkaConfig,
+        cluster: String,
+        (group, topics): (&str, &[Topic]),
+        (reader, starts): (Reader, Arc<dyn Starts>),
+    ) -> Result<Self, BusError> {
+        let member: Member = made(config.member(group).create_with_context(MemberContext::default()))?;
+        let names: Vec<String> = topics.iter().map(|topic| config.topic(*topic)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        member.subscribe(&names).map_err(|problem| error_of("joining the group", &problem))?;
+        Ok(Self {
+            config: config.clone(),
+            cluster,
+            member: Some(Arc::new(member)),
+            reader: Arc::new(Mutex::new(reader)),
+            starts,
+            given: Vec::new(),
+            owes: false,
+            partitions: Partitions::default(),
+            deliveries: VecDeque::new(),
+        })
+    }
+
+    fn member(&self) -> Result<&Arc<Member>, BusError> {
+        self.member.as_ref().ok_or_else(|| BusError::Broken("the consumer is closed".to_owned()))
+    }
+
+    /// Asks the cluster, on a thread that may block.
+    async fn ask<T, F>(&self, question: F) -> Result<T, BusError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> Result<T, BusError> + Send + 'static,
+    {
+        let reader = Arc::clone(&self.reader);
+        // A reader is reset after each question, so that a broken one leaves nothing behind.
+        on_a_thread(move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    /// Takes note of what was given and taken since the last time.
+    fn hear(&mut self) -> Result<(), BusError> {
+        for change in self.member()?.context().changes.news() {
+            match change {
+                Change::Given(places) => {
+                    self.given.extend(places);
+                    self.owes = true;
+                }
+                Change::Taken(places) => {
+                    self.given.retain(|place| !places.contains(place));
+                    // A revocation answers for the assignment before it, too.
+                    self.owes &= !self.given.is_empty();
+                    let mut revoked = Vec::new();
+                    for (name, partition) in places {
+                        let Some(topic) = self.config.topic_named(&name) else { continue };
+                        if self.partitions.reading((topic, partition)).is_some() {
+                            self.partitions.remove((topic, partition));
+                            revoked.push((topic, partition));
+                        }
+                    }
+                    if !revoked.is_empty() {
+                        self.deliveries.push_back(Delivery::Revoked(revoked));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds where to start in what was given, and only then lets librdkafka read it.
+    async fn begin(&mut self) -> Result<(), BusError> {
+        if !self.owes {
+            return Ok(());
+        }
+        // Nothing changes before all positions are known: asked again, it starts afresh.
+        let places = self.given.clone();
+        let mut found = Vec::with_capacity(places.len());
+        for (name, partition) in &places {
+            let Some(topic) = self.config.topic_named(name) else { continue };
+            let stored = self.starts.stored(&self.cluster, topic, *partition).await?;
+            let partition = *partition;
+            found.push(self.ask(move |reader| start_of(reader, topic, partition, stored.as_ref())).await?);
+        }
+
+        let mut list = TopicPartitionList::with_capacity(found.len());
+        let mut stopped = Vec::new();
+        for (state, start) in &found {
+            let name = self.config.topic(state.topic);
+            let offset = match start {
+                StartAt::Offset(offset) => Offset::Offset(*offset),
+                StartAt::Stopped(_) => {
+                    stopped.push((name.clone(), state.partition));
+                    Offset::End
+                }
+            };
+            list.add_partition_offset(&name, state.partition, offset)
+                .map_err(|problem| error_of("starting partitions", &problem))?;
+        }
+        let member = self.member()?;
+        member.incremental_assign(&list).map_err(|problem| error_of("starting partitions", &problem))?;
+        member.context().changes.assigned(places);
+        if !stopped.is_empty() {
+            // What comes of them nevertheless is not taken in.
+            member.pause(&list_of(&stopped)).map_err(|problem| error_of("stopping partitions", &problem))?;
+        }
+        for (state, start) in &found {
+            self.partitions.add((state.topic, state.partition), start);
+        }
+        self.given.clear();
+        self.owes = false;
+        if !found.is_empty() {
+            self.deliveries.push_back(Delivery::Assigned(found));
+        }
+        Ok(())
+    }
+
+    /// Takes in what librdkafka has fetched, waiting for the first of it.
+    async fn fetch(&mut self, max: usize, until: Instant) -> Result<(), BusError> {
+        let member = Arc::clone(self.member()?);
+        let mut stream = member.stream();
+        let first = timeout_at(until, async {
+            tokio::select! {
+                biased;
+                () = member.context().changed.notified() => None,
+                message = stream.next() => message,
+            }
+        });
+        let Ok(Some(first)) = first.await else { return Ok(()) };
+        self.take_in(first).await?;
+        // What else is there costs no waiting; enough of it makes batches of the other partitions fuller, too.
+        while self.partitions.waiting() < 4 * max {
+            match next_now(&mut stream) {
+                Some(message) => self.take_in(message).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        message: Result<rdkafka::message::BorrowedMessage<'_>, KafkaError>,
+    ) -> Result<(), BusError> {
+        match message {
+            Ok(message) => {
+                if let Some(topic) = self.config.topic_named(message.topic()) {
+                    self.partitions.take_in(record_of(topic, &message));
+                }
+                Ok(())
+            }
+            Err(problem) if problem.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                self.stop_the_lost().await
+            }
+            Err(problem) => match error_of("reading", &problem) {
+                BusError::Unavailable(trouble) => {
+                    // librdkafka goes on by itself.
+                    tracing::debug!(kafka.error = trouble, "trouble while reading");
+                    Ok(())
+                }
+                failed => Err(failed),
+            },
+        }
+    }
+
+    /// A position lies outside of the log, expired under us or truncated: which one, librdkafka does not say.
+    async fn stop_the_lost(&mut self) -> Result<(), BusError> {
+        let mut lost = Vec::new();
+        for Position { topic, partition, offset } in self.partitions.positions() {
+            let state = self.ask(move |reader| reader.state(topic, partition)).await?;
+            let stored = StoredOffset { next: offset, last_id: None };
+            let start = start_at(&state, Some(&stored), None);
+            if matches!(start, StartAt::Stopped(_)) {
+                let place = (self.config.topic(topic), partition);
+                self.member()?
+                    .pause(&list_of(&[place]))
+                    .map_err(|problem| error_of("stopping partitions", &problem))?;
+                self.partitions.set((topic, partition), Reading::Stopped);
+                lost.push((state, start));
+            }
+        }
+        if !lost.is_empty() {
+            self.deliveries.push_back(Delivery::Assigned(lost));
+        }
+        Ok(())
+    }
+
+    fn ours(&self, topic: Topic, partition: i32) -> Result<Reading, BusError> {
+        self.partitions
+            .reading((topic, partition))
+            .ok_or_else(|| BusError::Rejected(format!("{topic} partition {partition} is not assigned")))
+    }
+
+    /// Leaves the group on a thread of its own, since librdkafka was once seen never to return from it.
+    fn leave(&mut self) -> oneshot::Receiver<()> {
+        let (left, gone) = oneshot::channel();
+        let Some(member) = self.member.take() else { return gone };
+        let leaving = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
+            drop(member);
+            // Nobody may be waiting any more.
+            let _ = left.send(());
+        });
+        if let Err(problem) = leaving {
+            tracing::warn!(error = %problem, "no thread to leave the group on");
+        }
+        gone
+    }
+}
+
+/// The next message, if one is there.
+fn next_now<'s>(
+    stream: &mut MessageStream<'s, MemberContext>,
+) -> Option<Result<rdkafka::message::BorrowedMessage<'s>, KafkaError>> {
+    stream.next().now_or_never().flatten()
+}
+
+fn start_of(
+    reader: &Reader,
+    topic: Topic,
+    partition: i32,
+    stored: Option<&StoredOffset>,
+) -> Result<(PartitionState, StartAt), BusError> {
+    let state = reader.state(topic, partition)?;
+    let before = stored
+        .map(|stored| stored.next - 1)
+        .filter(|offset| (state.begins_at..state.ends_at).contains(offset));
+    let found = match before {
+        Some(offset) => reader.id_at(Position { topic, partition, offset })?,
+        None => None,
+    };
+    let start = start_at(&state, stored, found.as_deref());
+    Ok((state, start))
+}
+
+#[async_trait]
+impl Consumer for KafkaConsumer {
+    fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<Option<Delivery>, BusError> {
+        let max = max.max(1);
+        let until = Instant::now() + wait;
+        loop {
+            self.hear()?;
+            self.begin().await?;
+            if let Some(delivery) = self.deliveries.pop_front() {
+                return Ok(Some(delivery));
+            }
+            if let Some(records) = self.partitions.deliver(max) {
+                return Ok(Some(Delivery::Records(records)));
+            }
+            self.fetch(max, until).await?;
+            if Instant::now() >= until {
+                self.hear()?;
+                let delivery = self.deliveries.pop_front();
+                return Ok(delivery.or_else(|| self.partitions.deliver(max).map(Delivery::Records)));
+            }
+        }
+    }
+
+    async fn pause(&mut self, topic: Topic, partition: i32) -> Result<(), BusError> {
+        if self.ours(topic, partition)? == Reading::Running {
+            let place = (self.config.topic(topic), partition);
+            self.member()?.pause(&list_of(&[place])).map_err(|problem| error_of("pausing", &problem))?;
+            self.partitions.set((topic, partition), Reading::Paused);
+        }
+        Ok(())
+    }
+
+    async fn resume(&mut self, topic: Topic, partition: i32) -> Result<(), BusError> {
+        if self.ours(topic, partition)? == Reading::Paused {
+            let place = (self.config.topic(topic), partition);
+            self.member()?.resume(&list_of(&[place])).map_err(|problem| error_of("resuming", &problem))?;
+            self.partitions.set((topic, partition), Reading::Running);
+        }
+        Ok(())
+    }
+
+    async fn seek(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), BusError> {
+        self.ours(topic, partition)?;
+        let (member, name) = (Arc::clone(self.member()?), self.config.topic(topic));
+        on_a_thread(move || {
+            member
+                .seek(&name, partition, Offset::Offset(offset), SEEK)
+                .map_err(|problem| error_of("going to an offset", &problem))
+        })
+        .await?;
+        self.partitions.seek((topic, partition), offset);
+        Ok(())
+    }
+
+    async fn note_progress(&mut self, topic: Topic, partition: i32, next: i64) -> Result<(), BusError> {
+        if self.partitions.reading((topic, partition)).is_none() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::with_capacity(1);
+        let member = self.member()?;
+        list.add_partition_offset(&self.config.topic(topic), partition, Offset::Offset(next))
+            .and_then(|()| member.store_offsets(&list))
+            .map_err(|problem| error_of("noting progress", &problem))
+    }
+
+    async fn close(mut self: Box<Self>) {
+        let gone = self.leave();
+        if timeout(LEAVE, gone).await.is_err() {
+            tracing::warn!(
+                "leaving the group takes longer than {LEAVE:?}; the session will time out instead"
+            );
+        }
+    }
+}
+
+impl Drop for KafkaConsumer {
+    fn drop(&mut self) {
+        drop(self.leave());
+    }
+}

@@ -1,0 +1,5 @@
+//! Every log keeps the contract of `ports::bus`.
+
+mod clock;
+mod embedded;
+mod kafka;
