@@ -6,6 +6,11 @@
 //! spawns tasks.
 
 pub mod config;
+pub mod health;
+pub mod lifecycle;
+pub mod metrics;
+pub mod problem;
+pub mod telemetry;
 
 #[cfg(test)]
 mod testing;

@@ -32,6 +32,10 @@ use super::vocabulary::near;
 /// The name that is looked for when no file is named.
 const USUAL: &str = "drumbeat.toml";
 
+/// The key that the customary variable of Rust programs sets, unless ours does.
+const FILTER: &str = "telemetry.filter";
+const RUST_LOG: &str = "RUST_LOG";
+
 /// Which file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigFile {
@@ -134,7 +138,9 @@ pub(super) fn load(options: &LoadOptions) -> Result<Config, Findings> {
             }
         }
     }
-    let variables = known_variables(options, &schema, &mut findings, &mut notes);
+    let mut variables = known_variables(options, &schema, &mut findings, &mut notes);
+    let habit = rust_log(options);
+    variables.extend(habit.iter().map(|filter| (merged::variable(FILTER), filter.clone())));
     let flags = known_flags(options, &schema, &mut findings);
     let layered = builder
         .add_source(EnvironmentLayer::new(variables))
@@ -144,6 +150,9 @@ pub(super) fn load(options: &LoadOptions) -> Result<Config, Findings> {
 
     let mut merged = merged::merge(&layered.cache, &schema, &read.path);
     findings.append(&mut merged.findings);
+    if habit.is_some() && matches!(merged.origins.get(FILTER), Some(Origin::Environment(_))) {
+        merged.origins.insert(FILTER.to_owned(), Origin::Environment(RUST_LOG.to_owned()));
+    }
     inherit(&mut merged, "sources", &[("max_body", "ingest.max_body"), ("tolerance", "ingest.tolerance")]);
     inherit(
         &mut merged,
@@ -178,6 +187,12 @@ fn read(options: &LoadOptions) -> Result<Read, Finding> {
     })?;
     let base = path.parent().map_or_else(|| options.folder.clone(), Path::to_owned);
     Ok(Read { path, text: Some(text), base })
+}
+
+/// The value of `RUST_LOG`, where it counts.
+fn rust_log(options: &LoadOptions) -> Option<String> {
+    let set = |name: &str| options.environment.get(name).filter(|value| !value.is_empty());
+    if set(&merged::variable(FILTER)).is_some() { None } else { set(RUST_LOG).cloned() }
 }
 
 /// The variables that are keys. Others with our prefix are findings; near misses of the prefix are remarked.

@@ -10,7 +10,7 @@ pub struct Telemetry {
     /// "human" for a terminal, "json" for a log collector: one object a line, with trace and span ids.
     pub log: LogFormat,
     /// Which log lines are written, as levels by module: "info", "info,ingest=debug", "warn,sqlx=error". The
-    /// variable `RUST_LOG` wins over it.
+    /// variable `RUST_LOG` wins over the file.
     pub filter: String,
     /// Where traces go, as OTLP over HTTP with protobuf: the collector's base URL, for example
     /// "http://127.0.0.1:4318". Absent: no traces are recorded. The usual `OTEL_EXPORTER_OTLP_HEADERS` is

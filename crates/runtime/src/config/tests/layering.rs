@@ -224,3 +224,19 @@ fn a_password_in_the_urls_own_variable_is_taken_and_hidden() {
     assert_eq!(shown(&config, "store.url").0, "\"postgres://drumbeat:redacted@db/drumbeat\"");
     assert!(!format!("{config:?}").contains("s3cret"));
 }
+
+#[test]
+fn rust_log_is_honoured_after_our_own_variable_and_before_the_file() {
+    let (_folder, options) = folder("[telemetry]\nfilter = \"warn\"");
+    let options = options.env("RUST_LOG", "debug");
+
+    let config = Config::load(&options).expect("it loads");
+    assert_eq!(shown(&config, "telemetry.filter"), ("\"debug\"".to_owned(), "RUST_LOG".to_owned()));
+
+    let config =
+        Config::load(&options.clone().env("DRUMBEAT__TELEMETRY__FILTER", "error")).expect("it loads");
+    assert_eq!(config.telemetry.filter, "error");
+
+    let config = Config::load(&options.set("telemetry.filter", "trace")).expect("it loads");
+    assert_eq!(shown(&config, "telemetry.filter"), ("\"trace\"".to_owned(), "flag".to_owned()));
+}

@@ -1,0 +1,58 @@
+//! The exporter of traces.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::Protocol;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::Sampler;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::EnvFilter;
+
+use super::Error;
+use super::Service;
+use crate::config;
+
+/// How long one export may take.
+const EXPORT: Duration = Duration::from_secs(5);
+
+/// Which spans become traces: our own and the libraries', but not those of the client that sends them.
+pub(super) fn filter() -> EnvFilter {
+    EnvFilter::new(
+        "info,hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off",
+    )
+}
+
+/// The provider that sends spans to the configured collector; `None` when there is none.
+///
+/// Spans leave in batches from a thread of the SDK's own, with the blocking HTTP client: the asynchronous one
+/// needs a reactor, which that thread has not, and would fail after the first batch.
+pub(super) fn provider(
+    settings: &config::Telemetry,
+    service: &Service,
+) -> Result<Option<SdkTracerProvider>, Error> {
+    let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
+    // The exporter's HTTP client takes the process's TLS provider. Whoever installed one before wins.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let endpoint = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT)
+        .build()
+        .map_err(|error| Error::Exporter(error.to_string()))?;
+    let resource = Resource::builder()
+        .with_service_name(format!("drumbeat-{}", service.role))
+        .with_attribute(KeyValue::new("service.version", service.version))
+        .build();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample)));
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(sampler)
+        .with_resource(resource)
+        .build();
+    Ok(Some(provider))
+}
