@@ -118,7 +118,7 @@ pub(crate) enum Body {
 pub struct Parsed {
     /// The documents that have a kind and a name, in the order of the file, the broken ones too.
     pub documents: Vec<Document>,
-    /// What is wrong with the file by itself; names that must exist elsewhere are [`crate::lint`]'s.
+    /// What is wrong with the file by itself; names that must exist elsewhere are [`crate::lint()`]'s.
     pub diagnostics: Vec<Diagnostic>,
 }
 

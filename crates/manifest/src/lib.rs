@@ -1,8 +1,8 @@
 //! Cadence files: YAML documents of the kinds Cadence, Template, Segment and Calendar, read, checked and compiled to the
 //! domain's types.
 //!
-//! [`parse`] reads one file, [`lint`] judges documents in the company of others, [`compile`] makes the domain's values of
-//! them, [`content`] does so with texts that the store holds, and [`json_schema`] describes the files to editors. All that
+//! [`parse`] reads one file, [`lint()`] judges documents in the company of others, [`compile()`] makes the domain's values of
+//! them, [`content()`] does so with texts that the store holds, and [`json_schema`] describes the files to editors. All that
 //! is wrong with a file is said at once, each at its line and column.
 //!
 //! This crate never does I/O: texts come in, values and findings go out. It never drops what it does not know: an unknown

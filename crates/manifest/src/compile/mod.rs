@@ -49,7 +49,7 @@ pub enum Content {
 }
 
 /// Compiles documents under the versions that they are, or will be, stored as. Names may be of one another, and of what is
-/// known. What does not compile is left out, with its errors; warnings are [`crate::lint`]'s.
+/// known. What does not compile is left out, with its errors; warnings are [`crate::lint()`]'s.
 #[must_use]
 pub fn compile(documents: &[(Document, Version)], known: &Known) -> (Vec<Compiled>, Vec<Diagnostic>) {
     let mut known = known.clone();
