@@ -138,4 +138,8 @@ if [ -z "${DRUMBEAT_TEST_POSTGRES:-}" ]; then
     echo "NOT COVERED: there was no PostgreSQL. Skipped:"
     sed -n 's/^SKIPPED-NO-POSTGRES: /  /p' "$WORK/skips.sorted"
 fi
+if grep -qvE '^(SKIPPED-NO-KAFKA|MOCK-KAFKA|SKIPPED-NO-POSTGRES): ' "$WORK/skips.sorted"; then
+    echo "NOT COVERED besides:"
+    grep -vE '^(SKIPPED-NO-KAFKA|MOCK-KAFKA|SKIPPED-NO-POSTGRES): ' "$WORK/skips.sorted" | sed 's/^/  /'
+fi
 exit "$code"
