@@ -67,7 +67,10 @@ fn crates_depend_only_along_the_arrows() {
         }
     }
 
-    refuse(&violations, "these dependencies are no arrows of the architecture; go through a port, or move the code:");
+    refuse(
+        &violations,
+        "these dependencies are no arrows of the architecture; go through a port, or move the code:",
+    );
 }
 
 #[test]
@@ -76,10 +79,16 @@ fn every_crate_has_a_row_in_the_table() {
     let rows: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
     let ours: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
 
-    let unknown: Vec<String> =
-        ours.iter().filter(|n| !rows.contains(**n) && !TEST_PACKAGES.contains(n)).map(ToString::to_string).collect();
-    let gone: Vec<String> =
-        rows.iter().filter(|n| !ours.contains(**n) && !NOT_YET_WRITTEN.contains(n)).map(ToString::to_string).collect();
+    let unknown: Vec<String> = ours
+        .iter()
+        .filter(|n| !rows.contains(**n) && !TEST_PACKAGES.contains(n))
+        .map(ToString::to_string)
+        .collect();
+    let gone: Vec<String> = rows
+        .iter()
+        .filter(|n| !ours.contains(**n) && !NOT_YET_WRITTEN.contains(n))
+        .map(ToString::to_string)
+        .collect();
 
     refuse(&unknown, "these crates have no row in ARROWS; say there what they may see:");
     refuse(&gone, "these rows of ARROWS name crates that do not exist:");

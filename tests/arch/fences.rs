@@ -111,7 +111,8 @@ fn third_party_versions_are_named_once_at_the_root() {
             let from_workspace = manifest.lines().any(|line| {
                 line.trim_start().strip_prefix(named).is_some_and(|rest| {
                     let rest = rest.trim_start();
-                    rest.starts_with(".workspace") || (rest.starts_with('=') && rest.contains("workspace = true"))
+                    rest.starts_with(".workspace")
+                        || (rest.starts_with('=') && rest.contains("workspace = true"))
                 })
             });
             if !from_workspace {

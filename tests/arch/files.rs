@@ -69,7 +69,10 @@ fn no_module_is_a_drawer() {
     let mut violations = Vec::new();
     for (path, _) in sources() {
         let stems = path.with_extension("");
-        let drawer = stems.components().filter_map(|part| part.as_os_str().to_str()).find(|part| DRAWERS.contains(part));
+        let drawer = stems
+            .components()
+            .filter_map(|part| part.as_os_str().to_str())
+            .find(|part| DRAWERS.contains(part));
         if let Some(drawer) = drawer {
             violations.push(format!("{} ({drawer})", path.display()));
         }
@@ -82,7 +85,17 @@ fn no_module_is_a_drawer() {
 fn lib_rs_is_a_table_of_contents() {
     // Items start in the first column; what follows them is indented.
     const ITEMS: &[&str] = &[
-        "fn ", "async fn ", "const ", "static ", "struct ", "enum ", "trait ", "impl ", "impl<", "type ", "union ",
+        "fn ",
+        "async fn ",
+        "const ",
+        "static ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "impl ",
+        "impl<",
+        "type ",
+        "union ",
         "macro_rules!",
     ];
 
@@ -92,7 +105,8 @@ fn lib_rs_is_a_table_of_contents() {
             continue;
         }
         if !text.starts_with("//! ") {
-            violations.push(format!("{}: does not begin with what the crate is for (`//! ...`)", path.display()));
+            violations
+                .push(format!("{}: does not begin with what the crate is for (`//! ...`)", path.display()));
         }
         for (number, line) in text.lines().enumerate() {
             let item = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) ")).unwrap_or(line);
@@ -133,5 +147,8 @@ fn no_lint_is_allowed_in_silence() {
         }
     }
 
-    refuse(&violations, "use `#[expect(lint, reason = \"...\")]`, which says why and reports when it is no longer needed:");
+    refuse(
+        &violations,
+        "use `#[expect(lint, reason = \"...\")]`, which says why and reports when it is no longer needed:",
+    );
 }
