@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use super::error::EvalNote;
 use super::types::Type;
 use super::value::{Value, parse_time};
+use crate::time::zone;
 
 /// A function. `matches` and `segment` are not here: their argument is fixed when the expression is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,10 +281,7 @@ fn count(number: usize) -> Value {
 }
 
 pub(super) fn zone_named(name: &str) -> Result<TimeZone, EvalNote> {
-    if name.eq_ignore_ascii_case("utc") {
-        return Ok(TimeZone::UTC);
-    }
-    TimeZone::get(name).map_err(|_| EvalNote::value(format!("`{name}` is no IANA time zone")))
+    zone(name).ok_or_else(|| EvalNote::value(format!("`{name}` is no IANA time zone")))
 }
 
 /// Why a text is no duration.

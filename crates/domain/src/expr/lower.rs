@@ -234,6 +234,8 @@ impl<'s> Lowering<'s> {
         let built_in = of.field(name);
         let holds = match (declared, built_in) {
             (Some(declared), _) => declared.into(),
+            // The one map whose values are known.
+            (None, Some(field)) if of == Variable::Contact && field.name == "scores" => Type::Scores,
             (None, Some(field)) => field.holds.into(),
             (None, None) if of == Variable::Event && name == "data" => Type::Map,
             (None, None) if of == Variable::Entry && name == "data" => Type::Map,

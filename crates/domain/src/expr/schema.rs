@@ -124,7 +124,7 @@ pub enum FieldType {
     Timestamp,
     /// Several texts; absent: empty.
     List,
-    /// Named numbers; absent: empty.
+    /// Named values (in `contact.scores` numbers); absent: empty.
     Map,
 }
 

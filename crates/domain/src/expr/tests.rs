@@ -78,6 +78,7 @@ fn conditions_of_the_language_are_judged() {
         (r#"size(contact.lists.map(l, l + "!")) == 2 && "beta!" in contact.lists.map(l, l + "!")"#, true),
         ("contact.scores.fit > 12", true),
         (r#"contact.scores["fit"] > 13"#, false),
+        (r#"contact.scores.fit in [12.5]"#, true),
         (r#"has(contact.scores.fit) && !has(contact.scores.intent)"#, true),
         (r#"contact.title.matches("(?i)\\bvp\\b")"#, true),
         (r#"contact.title.lowerAscii().contains("sales")"#, true),
@@ -228,6 +229,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         ("contact.lists.all(a, contact.tags.all(b, contact.tags.all(c, true)))", "(", "at most two deep"),
         ("segment(contact.name)", "name", "written out"),
         ("contact.score[0] == 1", "[", "a number has no elements"),
+        ("contact.scores.fit == \"x\"", "==", "a number is never equal to text"),
     ] {
         let error = refused(source, Position::OnEvent);
 
@@ -283,7 +285,7 @@ fn an_undeclared_attribute_is_dynamic_and_warned_about() {
 #[test]
 fn a_declared_attribute_has_its_type_and_exists() {
     let declared: Declared = serde_json::from_value(json!({
-        "contact": {"buying_role": "string", "trial_ends": "timestamp", "state": "string"},
+        "contact": {"buying_role": "string", "trial_ends": "timestamp", "state": "string", "plan": "map"},
         "account": {"tier": "int"},
         "event": {"form_submitted": {"form": "string"}},
     }))
@@ -296,6 +298,7 @@ fn a_declared_attribute_has_its_type_and_exists() {
     assert!(Expression::compile("account.tier > 1", &scope).is_ok());
     assert!(Expression::compile("contact.trial_ends > 1", &scope).is_err());
     assert!(Expression::compile("event.form > 1", &scope).is_err());
+    assert!(Expression::compile("contact.plan.name == \"pro\"", &scope).is_ok());
     assert!(Expression::compile("event.form != \"\"", &scope).unwrap().warnings().is_empty());
     let near = Expression::compile("contact.buying_rol == \"\"", &scope).unwrap_err();
     assert!(near.to_string().contains("did you mean `contact.buying_role`?"), "{near}");

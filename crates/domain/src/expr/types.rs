@@ -93,7 +93,7 @@ impl From<FieldType> for Type {
             FieldType::Bool => Self::Bool,
             FieldType::Timestamp => Self::Time,
             FieldType::List => Self::Texts,
-            FieldType::Map => Self::Scores,
+            FieldType::Map => Self::Map,
         }
     }
 }

@@ -160,7 +160,9 @@ fn date(state: &State, value: &Value, format: Option<&str>, zone: Option<&str>) 
     let text = text.trim();
     let contact_zone = state.lookup(ZONE);
     let zone = match zone.or_else(|| contact_zone.as_ref().and_then(|zone| zone.as_str())) {
-        Some(name) => TimeZone::get(name).map_err(|_| invalid(format!("`{name}` is no IANA time zone")))?,
+        Some(name) => {
+            crate::time::zone(name).ok_or_else(|| invalid(format!("`{name}` is no IANA time zone")))?
+        }
         None => TimeZone::UTC,
     };
     let written = if let Ok(at) = text.parse::<Timestamp>() {

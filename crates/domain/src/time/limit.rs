@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_week_slides_and_keeps_the_local_time_over_a_clock_change() {
-        let new_york = TimeZone::get("America/New_York").unwrap();
+        let new_york = crate::time::zone("America/New_York").unwrap();
         let uses = [at("2026-03-05T15:00:00Z"), at("2026-03-06T15:00:00Z"), at("2026-03-07T15:00:00Z")];
 
         let verdict = quota(3, "7d").admit(&uses, at("2026-03-09T14:00:00Z"), &new_york);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn one_day_is_the_calendar_day_of_the_zone() {
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let berlin = crate::time::zone("Europe/Berlin").unwrap();
         let uses = [at("2026-06-01T20:00:00Z")];
 
         assert_eq!(
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_gap_of_a_day_ends_at_the_same_local_time() {
-        let zone = TimeZone::get("Europe/London").unwrap();
+        let zone = crate::time::zone("Europe/London").unwrap();
         let last = at("2026-03-28T10:00:00Z");
 
         let verdict = gap(last, Span::days(1), at("2026-03-29T08:00:00Z"), &Schedule::always(zone)).unwrap();
@@ -249,7 +249,7 @@ mod tests {
             per in prop_oneof![Just("1d"), Just("7d"), Just("36h"), Just("2w")],
             now in 1_700_000_000_i64..1_702_000_000,
         ) {
-            let zone = TimeZone::get("America/New_York").unwrap();
+            let zone = crate::time::zone("America/New_York").unwrap();
             let uses: Vec<Timestamp> = uses.into_iter().map(|s| Timestamp::from_second(s).unwrap()).collect();
             let now = Timestamp::from_second(now).unwrap();
             let quota = quota(max, per);
@@ -269,7 +269,7 @@ mod tests {
             per in prop_oneof![Just("1d"), Just("7d"), Just("36h"), Just("2w")],
             now in 1_701_000_000_i64..1_702_000_000,
         ) {
-            let zone = TimeZone::get("America/New_York").unwrap();
+            let zone = crate::time::zone("America/New_York").unwrap();
             let uses: Vec<Timestamp> = uses.into_iter().map(|s| Timestamp::from_second(s).unwrap()).collect();
             let now = Timestamp::from_second(now).unwrap();
             let quota = quota(max, per);

@@ -13,6 +13,7 @@ mod limit;
 mod schedule;
 mod span;
 mod window;
+mod zone;
 
 #[cfg(test)]
 mod properties;
@@ -28,3 +29,4 @@ pub use limit::{Admission, Limit, LimitError, Quota, gap};
 pub use schedule::{Closed, NeverOpens, Schedule};
 pub use span::{ExactDuration, Span, SpanError, Unit};
 pub use window::{Days, Slot, Slots, TimeOfDay, Weekday, Window, WindowError, WindowPatch};
+pub use zone::zone;

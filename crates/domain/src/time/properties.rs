@@ -27,7 +27,7 @@ const ZONES: [&str; 14] = [
 ];
 
 fn zones() -> impl Strategy<Value = TimeZone> {
-    proptest::sample::select(ZONES.as_slice()).prop_map(|name| TimeZone::get(name).unwrap())
+    proptest::sample::select(ZONES.as_slice()).prop_map(|name| zone(name).unwrap())
 }
 
 /// A moment of 2010 to 2035, every other time within hours of a clock change of the zone.

@@ -11,7 +11,7 @@ use super::*;
 const NEW_YORK: &str = "America/New_York";
 
 fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap()
+    crate::time::zone(name).unwrap()
 }
 
 /// A local time such as `2026-03-06 17:28`.
