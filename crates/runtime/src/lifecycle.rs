@@ -52,6 +52,7 @@ impl Default for Budget {
 /// A view on the shutdown, for whoever must take part in it; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
+    readiness: Readiness,
     soft: CancellationToken,
     hard: CancellationToken,
     drained: CancellationToken,
@@ -64,8 +65,10 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Begins the soft phase; again, it does nothing.
+    /// Turns readiness false and begins the soft phase; again, it does nothing.
     pub fn begin(&self) {
+        // In this order, so that whoever sees the soft phase finds the process not ready.
+        self.readiness.drain();
         self.soft.cancel();
     }
 
@@ -108,7 +111,6 @@ impl Shutdown {
 pub struct Lifecycle {
     shutdown: Shutdown,
     tasks: Tasks,
-    readiness: Readiness,
     budget: Budget,
 }
 
@@ -116,9 +118,9 @@ impl Lifecycle {
     /// A process that turns `readiness` false when it begins to end.
     #[must_use]
     pub fn new(readiness: Readiness, budget: Budget) -> Self {
-        let shutdown = Shutdown::new();
+        let shutdown = Shutdown { readiness, ..Shutdown::default() };
         let tasks = Tasks::new(shutdown.clone());
-        Self { shutdown, tasks, readiness, budget }
+        Self { shutdown, tasks, budget }
     }
 
     /// The view on the shutdown that services take.
@@ -151,13 +153,12 @@ impl Lifecycle {
     }
 
     async fn run_until(self, mut signals: mpsc::Receiver<&'static str>) -> Result<(), Failed> {
-        let Self { shutdown, tasks, readiness, budget } = self;
+        let Self { shutdown, tasks, budget } = self;
         tokio::select! {
             () = shutdown.soft() => {}
             Some(signal) = signals.recv() => tracing::info!(signal, "shutting down"),
         }
-        readiness.drain();
-        shutdown.soft.cancel();
+        shutdown.begin();
 
         let drained = tokio::select! {
             () = tasks.ended() => true,

@@ -50,22 +50,33 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn error(key: impl Into<String>, message: impl Into<String>, origin: Origin) -> Self {
-        Self { severity: Severity::Error, key: key.into(), message: message.into(), origin, part: None }
+    /// Something that keeps a process from starting.
+    pub fn error(key: impl Into<String>, message: impl Into<String>) -> Self {
+        let (key, message) = (key.into(), message.into());
+        Self { severity: Severity::Error, key, message, origin: Origin::Default, part: None }
     }
 
-    pub(crate) fn warning(key: impl Into<String>, message: impl Into<String>, origin: Origin) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(key, message, origin) }
+    /// Something that was probably not meant.
+    pub fn warning(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(key, message) }
+    }
+
+    /// Written there.
+    #[must_use]
+    pub fn at(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.severity.as_str())?;
-        if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
+        match (self.key.as_str(), &self.origin) {
+            ("", Origin::Default) => {}
+            ("", origin) => write!(f, "({origin}): ")?,
+            (key, origin) => write!(f, "{key} ({origin}): ")?,
         }
-        write!(f, "({}): {}", self.origin, self.message)
+        f.write_str(&self.message)
     }
 }
 

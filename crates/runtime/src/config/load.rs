@@ -130,11 +130,9 @@ pub(super) fn load(options: &LoadOptions) -> Result<Config, Findings> {
             Ok(layer) => builder = builder.add_source(layer),
             Err(error) => {
                 let origin = Origin::File { path: read.path.clone(), line: error.line };
-                return Err(Findings(vec![Finding::error(
-                    "",
-                    format!("not TOML: {}", error.message),
-                    origin,
-                )]));
+                return Err(Findings(vec![
+                    Finding::error("", format!("not TOML: {}", error.message)).at(origin),
+                ]));
             }
         }
     }
@@ -146,14 +144,14 @@ pub(super) fn load(options: &LoadOptions) -> Result<Config, Findings> {
         .add_source(EnvironmentLayer::new(variables))
         .add_source(FlagLayer::new(flags))
         .build()
-        .map_err(|error| Findings(vec![Finding::error("", error.to_string(), Origin::Default)]))?;
+        .map_err(|error| Findings(vec![Finding::error("", error.to_string())]))?;
 
     let mut merged = merged::merge(&layered.cache, &schema, &read.path);
     findings.append(&mut merged.findings);
     if habit.is_some() && matches!(merged.origins.get(FILTER), Some(Origin::Environment(_))) {
         merged.origins.insert(FILTER.to_owned(), Origin::Environment(RUST_LOG.to_owned()));
     }
-    inherit(&mut merged, "sources", &[("max_body", "ingest.max_body"), ("tolerance", "ingest.tolerance")]);
+    inherit(&mut merged, "sources", &[("max_body", "ingest.max_body")]);
     inherit(
         &mut merged,
         "connectors",
@@ -183,7 +181,7 @@ fn read(options: &LoadOptions) -> Result<Read, Finding> {
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let origin = Origin::File { path: path.clone(), line: 1 };
-        Finding::error("", format!("the configuration file cannot be read: {error}"), origin)
+        Finding::error("", format!("the configuration file cannot be read: {error}")).at(origin)
     })?;
     let base = path.parent().map_or_else(|| options.folder.clone(), Path::to_owned);
     Ok(Read { path, text: Some(text), base })
@@ -213,7 +211,7 @@ fn known_variables(
                 Err(message) => {
                     let meant = message.1.map(|path| format!("; did you mean {}?", merged::variable(&path)));
                     let message = format!("{}{}", message.0, meant.unwrap_or_default());
-                    findings.push(Finding::error(key, message, origin()));
+                    findings.push(Finding::error(key, message).at(origin()));
                 }
             }
         } else if let Some(rest) = upper.strip_prefix("DRUMBEAT_") {
@@ -223,7 +221,7 @@ fn known_variables(
                 .find(|path| path.contains('.') && path.replace('.', "_") == word);
             if let Some(path) = meant {
                 let message = format!("this variable is not read; did you mean {}?", merged::variable(&path));
-                notes.push(Finding::warning("", message, origin()));
+                notes.push(Finding::warning("", message).at(origin()));
             }
         }
     }
@@ -237,7 +235,7 @@ fn known_flags(options: &LoadOptions, schema: &Value, findings: &mut Vec<Finding
             Ok(()) => known.push((key.clone(), value.clone())),
             Err((message, meant)) => {
                 let meant = meant.map(|path| format!("; did you mean {path}?")).unwrap_or_default();
-                findings.push(Finding::error(key.clone(), format!("{message}{meant}"), Origin::Flag));
+                findings.push(Finding::error(key.clone(), format!("{message}{meant}")).at(Origin::Flag));
             }
         }
     }
@@ -338,7 +336,7 @@ impl Typist<'_> {
             Some(_) => {
                 let origin = origin::nearest(&self.merged.origins, name);
                 let message = format!("this is a list of tables; write [[{name}]]");
-                self.findings.push(Finding::error(name, message, origin));
+                self.findings.push(Finding::error(name, message).at(origin));
                 return None;
             }
         };
@@ -367,7 +365,7 @@ impl Typist<'_> {
                 let secret = shape.is_none_or(|shape| shape.holds_secret());
                 let message = explain(&error.inner().to_string(), secret);
                 let origin = origin::nearest(&self.merged.origins, &key);
-                self.findings.push(Finding::error(key, message, origin));
+                self.findings.push(Finding::error(key, message).at(origin));
                 None
             }
         }

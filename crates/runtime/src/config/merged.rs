@@ -91,7 +91,7 @@ impl Reader<'_> {
             } else {
                 let hint = unknown_key(self.schema, shape, &key, name);
                 let origin = self.origin(value, &key).unwrap_or(Origin::Default);
-                self.findings.push(Finding::error(key, hint, origin));
+                self.findings.push(Finding::error(key, hint).at(origin));
             }
         }
         Value::Object(read)

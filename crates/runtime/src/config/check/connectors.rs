@@ -114,7 +114,7 @@ fn requests(connector: &Connector, place: &str, report: &mut Report<'_>) {
         (Idempotency::Lookup, None) => report.error(
             format!("{place}.lookup"),
             "idempotency = \"lookup\" needs the request that finds a task, such as lookup = { path = \
-             \"/tasks?key={key}\", id = \"/0/id\" }",
+             \"/tasks?key={{ key }}\", id = \"/0/id\" }",
         ),
         (Idempotency::Key | Idempotency::None, Some(_)) => {
             report.warning(format!("{place}.lookup"), "it is used only with idempotency = \"lookup\"");

@@ -11,6 +11,10 @@ use crate::config::Tolerance;
 use crate::config::finding::Part;
 use crate::config::vocabulary::near;
 
+/// Providers without a way of verifying deliveries of their own.
+const GENERIC: &str = "generic";
+const CLOUDEVENTS: &str = "cloudevents";
+
 /// Bodies above this are read whole into memory for every delivery, which is remarked.
 const LARGE_BODY: ByteSize = ByteSize::new(64 * 1024 * 1024);
 
@@ -59,25 +63,20 @@ fn provider(config: &Config, source: &Source, place: &str, report: &mut Report<'
         );
         return;
     }
-    let generic = source.provider == "generic";
-    if generic && source.map.is_none() {
+    if source.provider == GENERIC && source.map.is_none() {
         report.error(
             format!("{place}.map"),
-            "a generic source needs a mapping; write at least kind = { const = \"form_submitted\" } and email = \"/email\"",
+            "a generic source needs a mapping; write at least kind = { const = \"form_submitted\" } and email = \
+             \"/email\"",
         );
     }
-    if generic && source.verify.is_none() && !source.allow_unsigned {
-        report.error(
-            format!("{place}.verify"),
-            "a generic source says how it is verified, such as verify = { scheme = \"hmac-sha256\", header = \
-             \"X-Signature\", encoding = \"hex\" }, or allow_unsigned = true",
-        );
-    }
-    if !generic && source.verify.is_some() {
+    let own_scheme = ![GENERIC, CLOUDEVENTS].contains(&source.provider.as_str());
+    if !own_scheme && source.verify.is_none() && !source.allow_unsigned {
         report.error(
             format!("{place}.verify"),
             format!(
-                "{:?} has a verification of its own; remove it, or use provider = \"generic\"",
+                "a {} source says how it is verified, such as verify = {{ scheme = \"bearer\" }}, or \
+                 allow_unsigned = true",
                 source.provider
             ),
         );
@@ -108,15 +107,15 @@ fn secrets(source: &Source, place: &str, report: &mut Report<'_>) {
 
 fn bounds(source: &Source, place: &str, report: &mut Report<'_>) {
     match source.tolerance {
-        Tolerance::Off => report.warning(
+        Some(Tolerance::Off) => report.warning(
             format!("{place}.tolerance"),
             "there is no replay window: a recorded delivery can be posted again at any time (its events are recognised \
              only while their digests are kept)",
         ),
-        Tolerance::Within(period) if period.is_zero() => {
+        Some(Tolerance::Within(period)) if period.is_zero() => {
             report.error(format!("{place}.tolerance"), "no delivery could be in time; write \"5m\", or \"off\"");
         }
-        Tolerance::Within(_) => {}
+        Some(Tolerance::Within(_)) | None => {}
     }
     if source.max_body.bytes() == 0 {
         report.error(format!("{place}.max_body"), "no delivery could be taken; write \"1MiB\"");

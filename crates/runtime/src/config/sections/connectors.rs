@@ -49,12 +49,12 @@ pub struct Connector {
     pub lookup: Option<Lookup>,
     /// When an answer means that the task was there already.
     pub already_exists: Option<AlreadyExists>,
-    /// Withdrawing a task that no longer holds: true for `DELETE /tasks/{id}`, or the request to send
+    /// Withdrawing a task that no longer holds: true for `DELETE /tasks/{{ id }}`, or the request to send
     /// instead.
     #[serde(default)]
     #[schemars(schema_with = "follow_up")]
     pub withdraw: FollowUp,
-    /// Changing owner or due time of an open task: true for `PATCH /tasks/{id}`, or the request to send
+    /// Changing owner or due time of an open task: true for `PATCH /tasks/{{ id }}`, or the request to send
     /// instead.
     #[serde(default)]
     #[schemars(schema_with = "follow_up")]
@@ -196,7 +196,7 @@ impl<'de> Deserialize<'de> for FollowUp {
                 serde_json::from_value(table).map(Self::Custom).map_err(D::Error::custom)
             }
             _ => Err(D::Error::custom(
-                "expected true, false or a request such as { method = \"POST\", path = \"/tasks/{id}/close\" }",
+                "expected true, false or a request such as { method = \"POST\", path = \"/tasks/{{ id }}/close\" }",
             )),
         }
     }

@@ -31,13 +31,15 @@ pub struct Source {
     pub allow_unsigned: bool,
     /// The URL that the provider calls, as it calls it, for providers that sign it.
     pub public_url: Option<Endpoint>,
-    /// How far a signed timestamp may be from now, or "off"; `ingest.tolerance` when absent.
-    pub tolerance: Tolerance,
+    /// How far a signed timestamp may be from now, or "off"; absent: what suits the provider, five minutes
+    /// for most.
+    pub tolerance: Option<Tolerance>,
     /// The largest body taken; `ingest.max_body` when absent.
     pub max_body: ByteSize,
     /// The most requests taken; absent: no limit.
     pub rate: Option<Rate>,
-    /// For "generic" sources: how deliveries are verified.
+    /// How deliveries are verified, for "generic" and "cloudevents" sources; the others have a way of their
+    /// own, which this replaces.
     #[serde(default)]
     #[schemars(with = "Verify")]
     pub verify: Option<Map<String, Value>>,
@@ -53,8 +55,8 @@ pub struct Source {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes keys; the values stay as written")]
 struct Verify {
-    /// How deliveries are verified: "hmac-sha256", "hmac-sha1", "hmac-sha512", "bearer", "basic", "header" or
-    /// "query".
+    /// A signature: "hmac-sha256", "hmac-sha1", "hmac-sha512", "ed25519", "ecdsa-p256" or
+    /// "standard-webhooks". Or a shared secret: "bearer", "basic", "header", "query" or "body".
     scheme: Option<Value>,
     /// The header that carries the signature or the secret.
     header: Option<Value>,
@@ -62,6 +64,8 @@ struct Verify {
     param: Option<Value>,
     /// The user name of scheme "basic".
     username: Option<Value>,
+    /// Where the body holds the secret, for scheme "body": a JSON pointer.
+    at: Option<Value>,
     /// How the signature is written: "hex", "base64" or "base64url".
     encoding: Option<Value>,
     /// Text before the signature, for example "sha256=".
@@ -76,6 +80,8 @@ struct Verify {
     id_header: Option<Value>,
     /// The header that carries the timestamp.
     timestamp_header: Option<Value>,
+    /// Text before the timestamp, where signature and timestamp share a header, for example "t=".
+    timestamp_prefix: Option<Value>,
     /// The timestamp's unit: "s" or "ms".
     timestamp_unit: Option<Value>,
 }

@@ -252,8 +252,8 @@ fn wrong() -> Vec<(String, &'static str)> {
             "warning: sources[0].public_url (drumbeat.toml:5): it does not end in /hooks/forms",
         ),
         (
-            add(FORMS, "verify = { scheme = \"bearer\" }"),
-            "error: sources[0].verify (drumbeat.toml:5): \"typeform\" has a verification of its own",
+            FORMS.replace("typeform", "cloudevents"),
+            "error: sources[0].verify (drumbeat.toml:1): a cloudevents source says how it is verified",
         ),
         (
             PARTNER.replace("verify = { scheme = \"bearer\" }\n", ""),

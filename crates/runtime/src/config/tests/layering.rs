@@ -9,7 +9,6 @@ use crate::config::LoadOptions;
 use crate::config::LogFormat;
 use crate::config::OptionValue;
 use crate::config::Origin;
-use crate::config::Tolerance;
 use crate::config::Window;
 
 /// The example of the documentation, every kind of value in it.
@@ -78,7 +77,7 @@ fn a_full_file_loads_with_every_value_typed() {
     );
     assert_eq!(forms.rate.as_ref().and_then(|rate| rate.burst).map(u32::from), Some(400));
     let partner = &config.sources[1];
-    assert_eq!(partner.tolerance, config.ingest.tolerance, "taken over from [ingest]");
+    assert_eq!(partner.tolerance, None, "the provider's own");
     assert_eq!(partner.max_body.bytes(), 1 << 20, "taken over from [ingest]");
     let map = partner.map.as_ref().expect("a mapping");
     assert_eq!(map["contact"]["first_name"], "/person/first");
@@ -91,19 +90,16 @@ fn a_full_file_loads_with_every_value_typed() {
 #[test]
 fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
     let (_folder, options) =
-        folder("[ingest]\nmax_body = \"2MiB\"\ntolerance = \"1m\"\nlisten = \"127.0.0.1:1\"\n");
+        folder("[ingest]\nmax_body = \"2MiB\"\nlisten = \"127.0.0.1:1\"\n[store]\nkeep = \"1d\"\n");
     let options = options
-        .env("DRUMBEAT__INGEST__TOLERANCE", "2m")
+        .env("DRUMBEAT__STORE__KEEP", "2d")
         .env("DRUMBEAT__INGEST__LISTEN", "127.0.0.1:2")
         .set("ingest.listen", "127.0.0.1:3");
 
     let config = Config::load(&options).expect("it loads");
 
     assert_eq!(shown(&config, "ingest.listen"), ("\"127.0.0.1:3\"".to_owned(), "flag".to_owned()));
-    assert_eq!(
-        shown(&config, "ingest.tolerance"),
-        ("\"2m\"".to_owned(), "DRUMBEAT__INGEST__TOLERANCE".to_owned())
-    );
+    assert_eq!(shown(&config, "store.keep"), ("\"2d\"".to_owned(), "DRUMBEAT__STORE__KEEP".to_owned()));
     assert_eq!(shown(&config, "ingest.max_body"), ("\"2MiB\"".to_owned(), "drumbeat.toml:2".to_owned()));
     assert_eq!(shown(&config, "admin.listen"), ("\"127.0.0.1:8099\"".to_owned(), "default".to_owned()));
     assert_eq!(config.ingest.listen.port(), 3);
@@ -123,7 +119,6 @@ fn texts_of_the_environment_are_read_by_the_type_of_their_key() {
         .env("DRUMBEAT__STORE__ACQUIRE_TIMEOUT", "9s")
         .env("DRUMBEAT__LIMITS__PER_CONTACT", "[{ max = 3, per = \"7d\" }]")
         .env("DRUMBEAT__DEFAULTS__WINDOW", "any")
-        .env("DRUMBEAT__INGEST__TOLERANCE", "off")
         .env("UNRELATED", "x");
 
     let config = Config::load(&options).expect("it loads");
@@ -141,7 +136,6 @@ fn texts_of_the_environment_are_read_by_the_type_of_their_key() {
     assert_eq!(config.store.acquire_timeout.get(), Duration::from_secs(9));
     assert_eq!(config.limits.per_contact.len(), 1);
     assert_eq!(config.defaults.window, Window::Any);
-    assert_eq!(config.ingest.tolerance, Tolerance::Off);
     assert_eq!(
         shown(&config, "bus.options.\"security.protocol\"").1,
         "DRUMBEAT__BUS__OPTIONS__SECURITY_PROTOCOL",

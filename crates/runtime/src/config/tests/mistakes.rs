@@ -65,8 +65,8 @@ const REFUSED: &[(&str, &str)] = &[
         "error: ingest.max_body (drumbeat.toml:2): expected a size such as \"1MiB\" or a number of bytes",
     ),
     (
-        "[ingest]\ntolerance = \"never\"",
-        "error: ingest.tolerance (drumbeat.toml:2): \"never\" is not a duration; write a number and a unit, such as \"30s\", \"5m\" or \"14d\", or \"off\"",
+        "[[sources]]\nname = \"a\"\nprovider = \"typeform\"\nsecrets = [\"env:SECRET\"]\ntolerance = \"never\"",
+        "error: sources[0].tolerance (drumbeat.toml:5): \"never\" is not a duration; write a number and a unit, such as \"30s\", \"5m\" or \"14d\", or \"off\"",
     ),
     (
         "[bus]\nretention = { events = \"14 days\" }",
@@ -119,7 +119,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "[[connectors]]\nname = \"crm\"\nkind = \"rest\"\nbase_url = \"https://x.example\"\nwithdraw = \"yes\"",
-        "error: connectors[0].withdraw (drumbeat.toml:5): expected true, false or a request such as { method = \"POST\", path = \"/tasks/{id}/close\" }",
+        "error: connectors[0].withdraw (drumbeat.toml:5): expected true, false or a request such as { method = \"POST\", path = \"/tasks/{{ id }}/close\" }",
     ),
     // Secrets written out are refused and not repeated.
     (
