@@ -1,0 +1,191 @@
+//! The first schema.
+
+use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait};
+
+use crate::dialect::run;
+
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0001_begin"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        run(db, SETTINGS).await?;
+        run(db, PEOPLE).await?;
+        run(db, CADENCES).await?;
+        run(db, SENDING).await?;
+        match db.get_database_backend() {
+            DbBackend::Postgres => run(db, EVENTS_IN_DAYS).await?,
+            _ => run(db, EVENTS).await?,
+        }
+        run(db, RECORDS).await
+    }
+}
+
+/// What there is one of, and content.
+const SETTINGS: &[&str] = &[
+    // `clock.origin`, `clock.speed`, and `key.{check value}` of each secret that identities are hashed with.
+    "create table settings (name {name} primary key not null, value text not null) {keyed}",
+    // `epoch`: changes of the content. `row_id`: the next free row id, handed out in blocks.
+    "create table counters (name {name} primary key not null, value {long} not null) {keyed}",
+    "insert into counters (name, value) values ('epoch', 0), ('row_id', 1)",
+    "create table offsets (
+        cluster {name} not null, topic {name} not null, part {int} not null,
+        next_offset {long} not null, last_id text,
+        primary key (cluster, topic, part)
+    ) {keyed} {fill 50}",
+    "create table documents (
+        id {long} primary key not null, workspace {name} not null, kind {name} not null, name {name} not null,
+        number {int} not null, body text not null, is_current {int} not null, actor text not null,
+        created_at {long} not null,
+        unique (workspace, kind, name, number)
+    ) {table}",
+    "create table flags (
+        scope {name} not null, workspace {name} not null, name {name} not null,
+        actor text not null, set_at {long} not null,
+        primary key (scope, workspace, name)
+    ) {keyed}",
+];
+
+/// Who it is about.
+const PEOPLE: &[&str] = &[
+    // Digests of what was processed. Not partitioned: one unique key over all of it.
+    "create table dedupe (
+        workspace {name} not null, source {name} not null, digest {bytes} not null, seen_at {long} not null,
+        primary key (workspace, source, digest)
+    ) {keyed}",
+    "create index dedupe_seen on dedupe (seen_at)",
+    "create table identities (
+        workspace {name} not null, kind {int} not null, hash {bytes} not null,
+        owner {long}, suppressions text, erased_at {long},
+        primary key (workspace, kind, hash)
+    ) {keyed} {fill 80}",
+    "create table accounts (
+        id {long} primary key not null, workspace {name} not null, domain text, crm_id text,
+        attributes text not null, attributes_at {long}, created_at {long} not null
+    ) {table} {fill 80}",
+    "create table contacts (
+        id {long} primary key not null, workspace {name} not null, email text, phone text, crm_ids text not null,
+        account {long}, owner {name}, attributes text not null, attributes_at {long}, suppressions text not null,
+        merged_into {long}, erased_at {long}, created_at {long} not null, last_inbound_at {long}, last_touch_at {long}
+    ) {table} {fill 70}",
+    "create index contacts_account on contacts (account) where account is not null",
+];
+
+/// What runs.
+const CADENCES: &[&str] = &[
+    "create table enrollments (
+        id {long} primary key not null, uid {uuid} not null, workspace {name} not null, contact {long} not null,
+        account {long}, cadence {name} not null, version {long} not null, class {name}, priority {int} not null,
+        state {name} not null, entered_at {long} not null, ended_at {long}, outcome {name}, ended_by text,
+        entry text not null, progress text not null, trace text,
+        unique (workspace, uid)
+    ) {table} {fill 70}",
+    "create index enrollments_contact on enrollments (contact)",
+    "create index enrollments_version on enrollments (version)",
+    "create table touches (
+        id {long} primary key not null, uid {uuid} not null, workspace {name} not null, enrollment {long} not null,
+        contact {long} not null, cadence {name} not null, owner {name}, step {name} not null, visit {int} not null,
+        part {name}, variant {name}, channel {name} not null, lane {name} not null, state {name} not null,
+        fence {int} not null, due_at {long} not null, due_by {long}, attempt {int} not null, reserved text,
+        remote_id text, sent_at {long}, completed_at {long}, outcome text, note text, trace text
+    ) {table} {fill 50}",
+    "create index touches_enrollment on touches (enrollment)",
+    "create index touches_uid on touches (uid)",
+    // The CRM's ids of tasks, apart from the touches so that those are updated in place.
+    "create table remotes (
+        workspace {name} not null, remote_id {name} not null, touch {long} not null,
+        primary key (workspace, remote_id, touch)
+    ) {keyed}",
+    "create table timers (
+        enrollment {long} primary key not null, workspace {name} not null, kind {name} not null, touch {long},
+        lane {name}, shard {int} not null, due_at {long} not null, held {name}
+    ) {table} {fill 70}",
+    // Touches, for the dispatcher; all other kinds, for the enrollment service; what is held, for the sweep.
+    "create index timers_lane on timers (lane, shard, due_at) where held is null and lane is not null",
+    "create index timers_other on timers (due_at) where held is null and lane is null",
+    "create index timers_held on timers (held) where held is not null",
+];
+
+/// What goes out.
+const SENDING: &[&str] = &[
+    "create table attempts (
+        touch {long} not null, no {int} not null, worker {uuid} not null, at {long} not null, body {bytes},
+        primary key (touch, no)
+    ) {table}",
+    "create table results (
+        touch {long} not null, no {int} not null, at {long} not null, result text not null,
+        primary key (touch, no)
+    ) {table}",
+    "create table in_flight (
+        touch {long} primary key not null, no {int} not null, worker {uuid} not null, at {long} not null,
+        taken_at {long}
+    ) {table}",
+    "create table budgets (
+        workspace {name} not null, budget {name} not null, uses text not null, forget_after {long} not null,
+        primary key (workspace, budget)
+    ) {keyed} {fill 20}",
+    "create table workers (
+        id {uuid} primary key not null, beat_at {long} not null, unbroken_since {long} not null
+    ) {keyed} {fill 20}",
+    "create table commands (
+        id {serial}, workspace {name} not null, connector {name} not null, touch {long} not null,
+        channel {name} not null, action text not null, tries {int} not null, due_at {long} not null,
+        created_at {long} not null, done_at {long}, result text
+    ) {table} {fill 70}",
+    "create index commands_due on commands (due_at) where done_at is null",
+    "create index commands_done on commands (done_at) where done_at is not null",
+    "create table outbox (
+        id {serial}, shard {int} not null, topic {name} not null, key {bytes} not null, headers text not null,
+        payload {bytes} not null
+    ) {table}",
+    "create index outbox_shard on outbox (shard, id)",
+    "create table leases (
+        shard {int} primary key not null, owner {uuid}, held_until {long} not null
+    ) {keyed} {fill 20}",
+];
+
+/// Events in a plain table.
+const EVENTS: &[&str] = &[
+    "create table events (
+        workspace text not null, source text not null, digest blob not null, received_at integer not null,
+        kind text not null, body blob not null
+    ) strict",
+    "create index events_digest on events (workspace, source, digest)",
+    "create index events_received on events (received_at)",
+];
+
+/// Events in a table for each day, made ahead by the store, and one for the rest. The key is looked up by people only.
+const EVENTS_IN_DAYS: &[&str] = &[
+    "create table events (
+        workspace {name} not null, source {name} not null, digest bytea not null, received_at bigint not null,
+        kind {name} not null, body bytea not null
+    ) partition by range (received_at)",
+    "create table events_rest partition of events default",
+    "create index events_digest on events (workspace, source, digest)",
+    "create index events_received on events (received_at)",
+];
+
+/// What was decided, and what was set aside.
+const RECORDS: &[&str] = &[
+    "create table decisions (
+        id {serial}, workspace {name} not null, contact {long}, source {name}, digest {bytes}, at {long} not null,
+        body {bytes} not null
+    ) {table}",
+    "create index decisions_contact on decisions (contact, id) where contact is not null",
+    "create index decisions_workspace on decisions (workspace, id)",
+    "create table asides (
+        id {serial}, list {name} not null, workspace {name} not null, source {name} not null, code {name} not null,
+        text text not null, at {long} not null, payload {bytes} not null, place {name} not null, redriven_at {long},
+        unique (list, workspace, place)
+    ) {table}",
+    "create index asides_newest on asides (workspace, list, id)",
+    "create index asides_at on asides (at)",
+];

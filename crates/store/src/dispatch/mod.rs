@@ -1,0 +1,66 @@
+//! Pick, view, mark, take over, release.
+
+mod mark;
+mod pick;
+mod release;
+mod takeover;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::catalog::Catalog;
+use domain::id::{Shard, TouchId};
+use domain::touch::Lane;
+use domain::world::World;
+use jiff::Timestamp;
+use ports::StoreResult;
+use ports::dispatch::{Dispatch, MarkRequest, Marked, Picked, TakenOver, WorkerId};
+use ports::wake::Wake;
+
+use crate::Store;
+use crate::error::Fail;
+
+#[async_trait]
+impl Dispatch for Store {
+    #[tracing::instrument(name = "store.pick", level = "debug", skip_all)]
+    async fn pick(&self, lane: &Lane, shards: &[Shard], per_shard: usize) -> StoreResult<Vec<Picked>> {
+        self.reading(pick::pick(self, lane, shards, per_shard)).await
+    }
+
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
+        self.reading(pick::next_due(self)).await
+    }
+
+    #[tracing::instrument(name = "store.view", level = "debug", skip_all, fields(touches = touches.len()))]
+    async fn view(&self, touches: &[TouchId], catalog: Arc<Catalog>) -> StoreResult<World> {
+        self.reading(view::view(self, touches, catalog)).await
+    }
+
+    #[tracing::instrument(name = "store.mark", level = "debug", skip_all, fields(touches = requests.len()))]
+    async fn mark(&self, worker: WorkerId, requests: Vec<MarkRequest>) -> StoreResult<Vec<Marked>> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let work = mark::Mark { worker, requests };
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    }
+
+    async fn take_over(&self, older_than: Duration) -> StoreResult<Vec<TakenOver>> {
+        let work = takeover::TakeOver { older_than };
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    }
+
+    async fn release(&self, slice: usize) -> StoreResult<usize> {
+        let released = self.database.transact(Arc::new(release::Release { slice })).await.map_err(Fail::into_error)?;
+        if released > 0 {
+            self.signals.raise(Wake::Touches);
+        }
+        Ok(released)
+    }
+
+    async fn lanes(&self) -> StoreResult<Vec<Lane>> {
+        self.reading(pick::lanes(self)).await
+    }
+}

@@ -1,0 +1,171 @@
+//! Keeping tables of passing things small, and knowing the secrets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ports::unit::Housekeeping;
+use ports::{StoreError, StoreResult};
+
+use crate::Store;
+use crate::error::Fail;
+use crate::session::{Tx, Work};
+use crate::sql::{Dialect, micros};
+
+const DAY: Duration = Duration::from_hours(24);
+/// How long answered commands are kept for people.
+const COMMANDS_FOR: Duration = Duration::from_hours(24 * 30);
+/// How long what was set aside is kept: as long as its topics.
+const ASIDES_FOR: Duration = Duration::from_hours(24 * 14);
+/// How many days of events have a table of their own ahead of time.
+const DAYS_AHEAD: i64 = 7;
+
+/// One table's expired rows, in a slice.
+struct Expire {
+    /// The columns that name a row, its table, and what makes it expired: `{}` is the moment.
+    rows: (&'static str, &'static str, &'static str),
+    /// How long rows are kept; compared in wall time, or in business time.
+    keep: Duration,
+    clock: Which,
+    slice: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Wall,
+    Business,
+}
+
+#[async_trait]
+impl Work for Expire {
+    type Out = usize;
+
+    async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
+        let now = match self.clock {
+            Which::Wall => tx.wall().await?,
+            Which::Business => tx.now().await?,
+        };
+        let before = micros(now.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
+        let (key, table, expired) = self.rows;
+        let stmt = tx
+            .conn
+            .stmt(&format!("delete from {table} where ({key}) in (select {key} from {table} x where {expired} < "))
+            .bind(before)
+            .sql(" limit ")
+            .bind(self.slice)
+            .lock_free("x")
+            .sql(")");
+        Ok(usize::try_from(tx.conn.run(stmt).await?).unwrap_or(usize::MAX))
+    }
+}
+
+/// Makes the tables of the coming days, and drops those of days that are over.
+struct Days {
+    keep: Duration,
+}
+
+#[async_trait]
+impl Work for Days {
+    type Out = usize;
+
+    async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
+        let wall = tx.wall().await?;
+        let day = |at: Timestamp| at.as_second().div_euclid(86_400);
+        let stmt = tx.conn.stmt(
+            "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid \
+             where i.inhparent = 'events'::regclass",
+        );
+        let mut present: Vec<i64> = Vec::new();
+        for row in tx.conn.fetch(stmt).await? {
+            present.extend(row.cursor().text()?.strip_prefix("events_d").and_then(|number| number.parse::<i64>().ok()));
+        }
+        // Today's events went to the table of the rest at the first start; a day that is over half gone waits.
+        for number in day(wall) + 1..=day(wall) + DAYS_AHEAD {
+            if !present.contains(&number) {
+                let (from, to) = (number * 86_400_000_000, (number + 1) * 86_400_000_000);
+                let text = format!("create table if not exists events_d{number} partition of events for values from ({from}) to ({to})");
+                let stmt = tx.conn.stmt(&text);
+                tx.conn.run(stmt).await?;
+            }
+        }
+        let oldest = day(wall.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
+        let mut dropped = 0;
+        for number in present.into_iter().filter(|number| *number < oldest) {
+            let stmt = tx.conn.stmt(&format!("drop table if exists events_d{number}"));
+            tx.conn.run(stmt).await?;
+            dropped += 1;
+        }
+        Ok(dropped)
+    }
+}
+
+struct LearnKeys {
+    checks: Vec<String>,
+}
+
+#[async_trait]
+impl Work for LearnKeys {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let stmt = tx.conn.stmt("select name from settings where name like 'key.%'");
+        let mut known = Vec::new();
+        for row in tx.conn.fetch(stmt).await? {
+            known.push(row.cursor().text()?);
+        }
+        let given: Vec<String> = self.checks.iter().map(|check| format!("key.{check}")).collect();
+        // Another secret would find no identity, and so no suppression: every old one must still be given.
+        if let Some(missing) = known.iter().find(|name| !given.contains(name)) {
+            let short = missing.trim_start_matches("key.").get(..8).unwrap_or_default();
+            let text = format!(
+                "the store hashed identities with a secret ({short}…) that is not among [security] keys: without it every \
+                 suppression under it would be void"
+            );
+            return Err(StoreError::Inconsistent(text).into());
+        }
+        for name in given.iter().filter(|name| !known.contains(name)) {
+            let stmt = tx.conn.stmt("insert into settings (name, value) values (").bind(name.as_str()).sql(", '') on conflict do nothing");
+            tx.conn.run(stmt).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Notes the secrets of the configuration at first use; refuses when one that the store hashed with is missing.
+    pub(crate) async fn learn_keys(&self) -> StoreResult<()> {
+        let work = LearnKeys { checks: self.keys.check_values() };
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    }
+}
+
+#[async_trait]
+impl Housekeeping for Store {
+    async fn expire(&self, slice: usize) -> StoreResult<usize> {
+        let limit = i64::try_from(slice).unwrap_or(i64::MAX);
+        let postgres = self.database.dialect() == Dialect::Postgres;
+        let event_key = if postgres { "tableoid, ctid" } else { "rowid" };
+        let tables = [
+            (("workspace, source, digest", "dedupe", "seen_at"), self.dedupe_for, Which::Wall),
+            (("id", "commands", "done_at is not null and done_at"), COMMANDS_FOR, Which::Wall),
+            (("id", "asides", "at"), ASIDES_FOR, Which::Wall),
+            (("workspace, budget", "budgets", "forget_after"), DAY, Which::Business),
+            ((event_key, "events", "received_at"), self.events_for, Which::Wall),
+        ];
+        let mut gone = 0;
+        if postgres {
+            let days = Days { keep: self.events_for };
+            self.database.transact(Arc::new(days)).await.map_err(Fail::into_error)?;
+        }
+        for (rows, keep, clock) in tables {
+            let work = Expire { rows, keep, clock, slice: limit };
+            gone += self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
+        }
+        Ok(gone)
+    }
+
+    async fn check_keys(&self) -> StoreResult<()> {
+        self.learn_keys().await
+    }
+}

@@ -1,0 +1,149 @@
+//! The outbox: messages written with what they tell of, relayed under a lease a shard, deleted once acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::id::Shard;
+use ports::bus::Message;
+use ports::relay::{Outbox, OutboxRow};
+use ports::wake::Wake;
+use ports::StoreResult;
+use uuid::Uuid;
+
+use crate::Store;
+use crate::error::{Fail, known};
+use crate::session::{Tx, Work};
+use crate::sql::{Row, RowSet, from_json, micros};
+use crate::unit::append;
+
+struct Lease {
+    owner: Uuid,
+    want: usize,
+    length: Duration,
+}
+
+#[async_trait]
+impl Work for Lease {
+    type Out = Vec<Shard>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Vec<Shard>, Fail> {
+        let wall = tx.wall().await?;
+        let now = micros(wall);
+        let until = micros(wall.saturating_add(self.length).unwrap_or(wall));
+        let all = RowSet::new(usize::from(Shard::COUNT)).int("shard", Shard::all().map(|shard| i64::from(shard.0)));
+        let stmt = tx
+            .conn
+            .stmt("insert into leases (shard, held_until) select v.shard, 0 from ")
+            .rows(all)
+            .sql(" where true order by 1 on conflict do nothing");
+        tx.conn.run(stmt).await?;
+        // Whoever is looking at leases right now keeps them; the rest is for the next time.
+        let stmt = tx
+            .conn
+            .stmt("select l.shard, l.owner, l.held_until from leases l order by l.shard")
+            .lock_free("l");
+        let (mut mine, mut free) = (Vec::new(), Vec::new());
+        for row in tx.conn.fetch(stmt).await? {
+            let mut row = row.cursor();
+            let shard = row.int()?;
+            let owner = row.opt_uuid()?;
+            let expired = row.int()? <= now;
+            match owner {
+                Some(owner) if owner == self.owner => mine.push(shard),
+                Some(_) if !expired => {}
+                Some(_) | None => free.push(shard),
+            }
+        }
+        let held: Vec<i64> = mine.iter().copied().chain(free).take(self.want).collect();
+        let given_back: Vec<i64> = mine.into_iter().filter(|shard| !held.contains(shard)).collect();
+        if !held.is_empty() {
+            let stmt = tx
+                .conn
+                .stmt("update leases set owner = ")
+                .bind(self.owner)
+                .sql(", held_until = ")
+                .bind(until)
+                .sql(" where shard")
+                .any(held.iter().copied());
+            tx.conn.run_exactly(stmt, held.len(), "leases").await?;
+        }
+        if !given_back.is_empty() {
+            let stmt = tx.conn.stmt("update leases set owner = null, held_until = 0 where shard").any(given_back);
+            tx.conn.run(stmt).await?;
+        }
+        Ok(held.into_iter().filter_map(|shard| u8::try_from(shard).ok()).map(Shard).collect())
+    }
+}
+
+struct Acknowledge(Vec<i64>);
+
+#[async_trait]
+impl Work for Acknowledge {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let stmt = tx.conn.stmt("delete from outbox where id").any(self.0.iter().copied());
+        tx.conn.run(stmt).await.map(drop)
+    }
+}
+
+struct Append(Vec<Message>);
+
+#[async_trait]
+impl Work for Append {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), Fail> {
+        append(&mut tx.conn, &self.0).await
+    }
+}
+
+fn read(row: &Row) -> StoreResult<OutboxRow> {
+    let mut row = row.cursor();
+    let id = row.int()?;
+    let topic = known(crate::offsets::topic(&row.text()?), "topic")?;
+    let key = row.bytes()?;
+    let headers = from_json(&row.text()?, "header")?;
+    let payload = Bytes::from(row.bytes()?);
+    Ok(OutboxRow { id, message: Message { topic, key, headers, payload } })
+}
+
+#[async_trait]
+impl Outbox for Store {
+    async fn lease(&self, owner: Uuid, want: usize, length: Duration) -> StoreResult<Vec<Shard>> {
+        let work = Lease { owner, want, length };
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    }
+
+    async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>> {
+        let read_all = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = conn
+                .stmt("select o.id, o.topic, o.key, o.headers, o.payload from outbox o where o.shard = ")
+                .bind(i64::from(shard.0))
+                .sql(" order by o.id limit ")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            let rows = conn.fetch(stmt).await?;
+            Ok(rows.iter().map(read).collect::<StoreResult<_>>()?)
+        };
+        self.reading(read_all).await
+    }
+
+    async fn acknowledged(&self, rows: &[i64]) -> StoreResult<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.database.transact(Arc::new(Acknowledge(rows.to_vec()))).await.map_err(Fail::into_error)
+    }
+
+    async fn append(&self, messages: Vec<Message>) -> StoreResult<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.database.transact(Arc::new(Append(messages))).await.map_err(Fail::into_error)?;
+        self.signals.raise(Wake::Outbox);
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! Reading for people.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use contracts::Wire as _;
+use domain::contact::Contact;
+use domain::decision::DecisionRecord;
+use domain::enrollment::Enrollment;
+use domain::event::Event;
+use domain::id::{ContactId, Digest, EnrollmentUid, TouchKey, Workspace};
+use domain::identity::{Identity, IdentityKey, IdentityOwner};
+use domain::suppression::Suppressions;
+use domain::touch::Touch;
+use ports::queries::{ContactView, Queries, Summary, TaskFilter, TaskView};
+use ports::{StoreError, StoreResult};
+
+use crate::Store;
+use crate::error::Fail;
+use crate::sql::{Conn, Stmt};
+use crate::tables::{contact, enrollment, identity, select, timer, touch};
+
+/// How many tasks, events or decisions are given at most when nobody says.
+const PAGE: i64 = 100;
+/// How many events and decisions of one contact are given.
+const HISTORY: i64 = 1_000;
+
+async fn identities(conn: &mut Conn, keys: &[IdentityKey]) -> Result<Vec<Identity>, Fail> {
+    let stmt = conn
+        .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
+        .rows(identity::keys(keys.iter()))
+        .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash");
+    Ok(conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?)
+}
+
+async fn find_contact(conn: &mut Conn, workspace: &Workspace, id: ContactId) -> Result<Option<Contact>, Fail> {
+    let stmt = conn
+        .stmt(&format!("select {} from contacts where id = ", contact::COLUMNS))
+        .bind(id.0)
+        .sql(" and workspace = ")
+        .bind(workspace.as_str());
+    Ok(conn.first(stmt).await?.map(|row| contact::read(&row)).transpose()?)
+}
+
+fn decision(body: &[u8]) -> StoreResult<DecisionRecord> {
+    DecisionRecord::from_bytes(body)
+        .map_err(|_| StoreError::Inconsistent("a stored decision cannot be read".to_owned()))
+}
+
+fn event(body: &[u8]) -> StoreResult<Event> {
+    Event::from_bytes(body).map_err(|_| StoreError::Inconsistent("a stored event cannot be read".to_owned()))
+}
+
+impl Store {
+    async fn contact_view(&self, workspace: &Workspace, id: ContactId) -> Result<Option<ContactView>, Fail> {
+        let mut conn = self.database.snapshot().await?;
+        let conn = &mut conn;
+        let Some(contact) = find_contact(conn, workspace, id).await? else { return Ok(None) };
+        let keys = contact::identities(&contact, &self.keys);
+        let suppressions = identities(conn, &keys).await?.into_iter().map(|one| (one.key, one.suppressions)).collect();
+
+        let stmt = conn
+            .stmt(&format!("select {} from enrollments where contact = ", enrollment::COLUMNS))
+            .bind(id.0)
+            .sql(" order by entered_at desc, id desc");
+        let enrollments: Vec<Enrollment> =
+            conn.fetch(stmt).await?.iter().map(enrollment::read).collect::<StoreResult<_>>()?;
+        let stmt = conn
+            .stmt(&format!("select {} from touches where enrollment", touch::COLUMNS))
+            .any(enrollments.iter().map(|one| one.id.0))
+            .sql(" order by due_at, id");
+        let touches = conn.fetch(stmt).await?.iter().map(touch::read).collect::<StoreResult<_>>()?;
+        let stmt = conn
+            .stmt(&format!("select {} from timers where enrollment", timer::COLUMNS))
+            .any(enrollments.iter().map(|one| one.id.0))
+            .sql(" order by due_at");
+        let timers = conn.fetch(stmt).await?.iter().map(timer::read).collect::<StoreResult<_>>()?;
+
+        // The newest are found, the oldest of them shown first.
+        let stmt = conn
+            .stmt("select d.body, d.source, d.digest from decisions d where d.contact = ")
+            .bind(id.0)
+            .sql(" order by d.id desc limit ")
+            .bind(HISTORY);
+        let (mut decisions, mut causes) = (Vec::new(), BTreeSet::new());
+        for row in conn.fetch(stmt).await? {
+            let mut row = row.cursor();
+            decisions.push(decision(&row.bytes()?)?);
+            if let (Some(source), Some(digest)) = (row.opt_text()?, row.opt_bytes()?) {
+                causes.insert((source, digest));
+            }
+        }
+        decisions.reverse();
+        let set = crate::sql::RowSet::new(causes.len())
+            .text("source", causes.iter().map(|(source, _)| source.as_str()))
+            .bytes("digest", causes.iter().map(|(_, digest)| digest.clone()));
+        let stmt = conn
+            .stmt("select e.body from ")
+            .rows(set)
+            .sql(" cross join events e where e.source = v.source and e.digest = v.digest and e.workspace = ")
+            .bind(workspace.as_str())
+            .sql(" order by e.received_at");
+        let mut events = Vec::new();
+        for row in conn.fetch(stmt).await? {
+            events.push(event(&row.cursor().bytes()?)?);
+        }
+        Ok(Some(ContactView { contact, suppressions, enrollments, touches, timers, decisions, events }))
+    }
+
+    async fn views(conn: &mut Conn, touches: Vec<Touch>) -> Result<Vec<TaskView>, Fail> {
+        let stmt = conn
+            .stmt(&format!("select {} from enrollments where id", enrollment::COLUMNS))
+            .any(touches.iter().map(|touch| touch.enrollment.0));
+        let mut enrollments = BTreeMap::new();
+        for row in conn.fetch(stmt).await? {
+            let row = enrollment::read(&row)?;
+            enrollments.insert(row.id, row);
+        }
+        let stmt = conn
+            .stmt(&format!("select {} from contacts where id", contact::COLUMNS))
+            .any(enrollments.values().map(|enrollment| enrollment.contact.0));
+        let mut contacts = BTreeMap::new();
+        for row in conn.fetch(stmt).await? {
+            let row = contact::read(&row)?;
+            contacts.insert(row.id, row);
+        }
+        let stmt = conn
+            .stmt("select a.touch, a.body from attempts a where a.body is not null and a.touch")
+            .any(touches.iter().map(|touch| touch.id.0))
+            .sql(" order by a.touch, a.no");
+        let mut bodies = BTreeMap::new();
+        for row in conn.fetch(stmt).await? {
+            let mut row = row.cursor();
+            let touch = row.int()?;
+            // The last one: an earlier one was void.
+            bodies.insert(touch, row.bytes()?);
+        }
+        let view = |touch: Touch| {
+            let enrollment = enrollments.get(&touch.enrollment).cloned();
+            // The enrollment's, which a merge moves on.
+            let contact = enrollment.as_ref().and_then(|one| contacts.get(&one.contact)).cloned();
+            let (Some(enrollment), Some(contact)) = (enrollment, contact) else {
+                return Err(StoreError::Inconsistent("a touch has no enrollment or contact".to_owned()));
+            };
+            let body = bodies.remove(&touch.id.0);
+            Ok(TaskView { touch, enrollment, contact, body })
+        };
+        Ok(touches.into_iter().map(view).collect::<StoreResult<_>>()?)
+    }
+}
+
+#[async_trait]
+impl Queries for Store {
+    async fn contact_by_identity(&self, key: &IdentityKey) -> StoreResult<Option<ContactId>> {
+        let read = async {
+            let mut conn = self.database.snapshot().await?;
+            let found = identities(&mut conn, std::slice::from_ref(key)).await?;
+            let Some(IdentityOwner::Contact(id)) = found.first().and_then(|one| one.owner) else { return Ok(None) };
+            let stmt = conn
+                .stmt("with recursive chain(id, onto) as (select id, merged_into from contacts where id = ")
+                .bind(id.0)
+                .sql(" union select c.id, c.merged_into from chain h join contacts c on c.id = h.onto) ")
+                .sql("select id from chain where onto is null");
+            Ok(conn.first(stmt).await?.map(|row| row.cursor().int()).transpose()?.map(ContactId))
+        };
+        self.reading(read).await
+    }
+
+    async fn contact(&self, workspace: &Workspace, contact: ContactId) -> StoreResult<Option<ContactView>> {
+        self.reading(self.contact_view(workspace, contact)).await
+    }
+
+    async fn suppressions(&self, keys: &[IdentityKey]) -> StoreResult<Vec<(IdentityKey, Suppressions)>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let found = identities(&mut conn, keys).await?;
+            Ok(found.into_iter().map(|one| (one.key, one.suppressions)).collect())
+        };
+        self.reading(read).await
+    }
+
+    async fn enrollment(&self, workspace: &Workspace, uid: EnrollmentUid) -> StoreResult<Option<Enrollment>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = conn
+                .stmt(&format!("select {} from enrollments where workspace = ", enrollment::COLUMNS))
+                .bind(workspace.as_str())
+                .sql(" and uid = ")
+                .bind(uid.0);
+            Ok(conn.first(stmt).await?.map(|row| enrollment::read(&row)).transpose()?)
+        };
+        self.reading(read).await
+    }
+
+    async fn tasks(&self, workspace: &Workspace, filter: &TaskFilter) -> StoreResult<Vec<TaskView>> {
+        let read = async {
+            let mut conn = self.database.snapshot().await?;
+            let stmt = tasks_stmt(&conn, workspace, filter);
+            let touches = conn.fetch(stmt).await?.iter().map(touch::read).collect::<StoreResult<_>>()?;
+            Self::views(&mut conn, touches).await
+        };
+        self.reading(read).await
+    }
+
+    async fn task(&self, workspace: &Workspace, key: TouchKey) -> StoreResult<Option<TaskView>> {
+        let read = async {
+            let mut conn = self.database.snapshot().await?;
+            let stmt = conn
+                .stmt(&format!("select {} from touches where uid = ", touch::COLUMNS))
+                .bind(key.0)
+                .sql(" and workspace = ")
+                .bind(workspace.as_str());
+            let touches = conn.fetch(stmt).await?.iter().map(touch::read).collect::<StoreResult<_>>()?;
+            Ok(Self::views(&mut conn, touches).await?.into_iter().next())
+        };
+        self.reading(read).await
+    }
+
+    async fn decisions_after(
+        &self,
+        workspace: &Workspace,
+        after: Option<i64>,
+        limit: usize,
+    ) -> StoreResult<Vec<(i64, DecisionRecord)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = conn.stmt("select d.id, d.body from decisions d where d.workspace = ").bind(workspace.as_str());
+            let stmt = match after {
+                Some(after) => stmt.sql(" and d.id > ").bind(after).sql(" order by d.id limit ").bind(limit),
+                None => stmt.sql(" order by d.id desc limit ").bind(limit),
+            };
+            let mut records = Vec::new();
+            for row in conn.fetch(stmt).await? {
+                let mut row = row.cursor();
+                records.push((row.int()?, decision(&row.bytes()?)?));
+            }
+            records.sort_by_key(|(id, _)| *id);
+            Ok(records)
+        };
+        self.reading(read).await
+    }
+
+    async fn event(&self, workspace: &Workspace, source: &str, digest: Digest) -> StoreResult<Option<Event>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = conn
+                .stmt("select e.body from events e where e.workspace = ")
+                .bind(workspace.as_str())
+                .sql(" and e.source = ")
+                .bind(source)
+                .sql(" and e.digest = ")
+                .bind(digest.0.to_vec());
+            let row = conn.first(stmt).await?;
+            Ok(row.map(|row| row.cursor().bytes()).transpose()?.map(|body| event(&body)).transpose()?)
+        };
+        self.reading(read).await
+    }
+
+    async fn summary(&self, workspace: &Workspace) -> StoreResult<Summary> {
+        let name = workspace.as_str();
+        let read = async {
+            let mut conn = self.database.snapshot().await?;
+            let stmt = conn
+                .stmt("select (select count(*) from contacts where merged_into is null and workspace = ")
+                .bind(name)
+                .sql(&format!("), (select count(*) from enrollments where {} and workspace = ", enrollment::LIVE))
+                .bind(name)
+                .sql(")");
+            let (mut contacts, mut live) = (0, 0);
+            if let Some(row) = conn.first(stmt).await? {
+                let mut row = row.cursor();
+                (contacts, live) = (row.int()?, row.int()?);
+            }
+            let stmt = conn
+                .stmt("select state, count(*) from touches where workspace = ")
+                .bind(name)
+                .sql(" group by state");
+            let mut summary = Summary { contacts, live, ..Summary::default() };
+            for row in conn.fetch(stmt).await? {
+                let mut row = row.cursor();
+                let (state, count) = (row.text()?, row.int()?);
+                match state.as_str() {
+                    "open" => summary.open = count,
+                    "scheduled" => summary.scheduled = count,
+                    "failed" => summary.failed = count,
+                    "unknown" => summary.unknown = count,
+                    _ => {}
+                }
+            }
+            Ok(summary)
+        };
+        self.reading(read).await
+    }
+}
+
+fn tasks_stmt(conn: &Conn, workspace: &Workspace, filter: &TaskFilter) -> Stmt {
+    let mut stmt = conn
+        .stmt(&format!("select {} from touches t where t.workspace = ", select(touch::COLUMNS, "t")))
+        .bind(workspace.as_str())
+        .sql(" and t.state = ")
+        .bind(filter.state.unwrap_or(domain::touch::TouchState::Open).as_str());
+    if let Some(owner) = &filter.owner {
+        stmt = stmt.sql(" and t.owner = ").bind(owner.as_str());
+    }
+    if let Some(channel) = filter.channel {
+        stmt = stmt.sql(" and t.channel = ").bind(channel.as_str());
+    }
+    if let Some(contact) = filter.contact {
+        stmt = stmt.sql(" and t.enrollment in (select e.id from enrollments e where e.contact = ").bind(contact.0).sql(")");
+    }
+    let limit = if filter.limit == 0 { PAGE } else { i64::try_from(filter.limit).unwrap_or(i64::MAX) };
+    stmt.sql(" order by t.due_at, t.id limit ").bind(limit)
+}

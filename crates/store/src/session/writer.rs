@@ -1,0 +1,233 @@
+//! SQLite's one writer: a task that commits transactions in groups.
+//!
+//! Each transaction is a savepoint in the group's transaction and is answered after the COMMIT, so that an answer means
+//! durable. A failed COMMIT answers all of the group as failed. Marks come last in a group, else a stop of the same
+//! commit would come before their requests. Another process that writes is waited for in short steps, and noticed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ports::StoreError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::{Time, Turn, Tx, Work};
+use crate::error::Fail;
+use crate::sql::Conn;
+use crate::wake::Signals;
+
+/// How long a group may collect.
+const GROUP: Duration = Duration::from_millis(20);
+/// Room for other processes between groups.
+const AIR: Duration = Duration::from_millis(1);
+/// How long to wait before trying for the file again.
+const STEP: Duration = Duration::from_micros(500);
+/// How long to try for the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often to look whether another process wrote.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Hands transactions to the task.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Order>,
+}
+
+enum Order {
+    Run(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A transaction of any outcome.
+#[async_trait]
+trait Job: Send {
+    fn turn(&self) -> Turn;
+    /// Runs it; `false`: to be rolled back.
+    async fn run(&mut self, tx: &mut Tx) -> bool;
+    /// Answers, once the group's fate is known.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Typed<W: Work> {
+    work: Arc<W>,
+    out: Option<Result<W::Out, Fail>>,
+    reply: oneshot::Sender<Result<W::Out, Fail>>,
+}
+
+#[async_trait]
+impl<W: Work> Job for Typed<W> {
+    fn turn(&self) -> Turn {
+        self.work.turn()
+    }
+
+    async fn run(&mut self, tx: &mut Tx) -> bool {
+        let out = self.work.run(tx).await;
+        let keep = out.is_ok();
+        self.out = Some(out);
+        keep
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let out = match (self.out, committed) {
+            (Some(Ok(out)), Ok(())) => Ok(out),
+            // What failed by itself stays failed by itself, whatever became of the group.
+            (Some(Err(fail)), _) => Err(fail),
+            (_, Err(error)) => Err(Fail::Store(error)),
+            (None, Ok(())) => Err(Fail::Store(StoreError::Unavailable("the transaction did not run".to_owned()))),
+        };
+        // Nobody listens any more when the caller gave up; what was committed stays committed.
+        let _ = self.reply.send(out);
+    }
+}
+
+impl Writer {
+    #[expect(clippy::disallowed_methods, reason = "the seam of this crate: one task a file, it ends with the store")]
+    pub(super) fn start(conn: Conn, time: Arc<Time>, signals: Arc<Signals>) -> Self {
+        let (jobs, orders) = mpsc::channel(1024);
+        tokio::spawn(Task { tx: Tx::new(conn, time), orders, signals, version: None }.serve());
+        Self { jobs }
+    }
+
+    pub(super) async fn run<W: Work>(&self, work: Arc<W>) -> Result<W::Out, Fail> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || Fail::Store(StoreError::Unavailable("the store is shutting down".to_owned()));
+        self.jobs.send(Order::Run(Box::new(Typed { work, out: None, reply }))).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Lets what was handed over end, then closes the file.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Order::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+struct Task {
+    tx: Tx,
+    orders: mpsc::Receiver<Order>,
+    signals: Arc<Signals>,
+    /// SQLite's count of commits by other connections, as last seen.
+    version: Option<i64>,
+}
+
+/// What a group has gathered.
+#[derive(Default)]
+struct Group {
+    ran: Vec<Box<dyn Job>>,
+    last: Vec<Box<dyn Job>>,
+    close: Option<oneshot::Sender<()>>,
+}
+
+impl Task {
+    async fn serve(mut self) {
+        loop {
+            let order = tokio::select! {
+                order = self.orders.recv() => order,
+                () = tokio::time::sleep(LOOK) => {
+                    self.look().await;
+                    continue;
+                }
+            };
+            let Some(order) = order else { return };
+            let mut group = Group::default();
+            let first = match order {
+                Order::Run(job) => job,
+                Order::Close(done) => {
+                    let _ = done.send(());
+                    return;
+                }
+            };
+            let fate = self.commit_group(first, &mut group).await;
+            for job in group.ran.into_iter().chain(group.last) {
+                job.answer(fate.clone());
+            }
+            if let Some(done) = group.close {
+                let _ = done.send(());
+                return;
+            }
+            if !self.orders.is_empty() {
+                tokio::time::sleep(AIR).await;
+            }
+        }
+    }
+
+    async fn commit_group(&mut self, first: Box<dyn Job>, group: &mut Group) -> Result<(), StoreError> {
+        self.tx.now = None;
+        if let Err(error) = self.begin().await {
+            group.ran.push(first);
+            return Err(error);
+        }
+        self.look().await;
+        let outcome = self.run_group(first, group).await;
+        let outcome = match outcome {
+            Ok(()) => self.tx.conn.plain("commit").await.map_err(Fail::into_error),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            // Fails when SQLite rolled back by itself; either way nothing is left.
+            let _ = self.tx.conn.plain("rollback").await;
+        }
+        outcome
+    }
+
+    /// Takes the file's write lock, waiting for other processes in short steps.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.tx.conn.plain("begin immediate").await {
+                Ok(()) => return Ok(()),
+                Err(Fail::Store(StoreError::Unavailable(_))) if Instant::now() < until => tokio::time::sleep(STEP).await,
+                Err(fail) => return Err(fail.into_error()),
+            }
+        }
+    }
+
+    async fn run_group(&mut self, first: Box<dyn Job>, group: &mut Group) -> Result<(), StoreError> {
+        let end = Instant::now() + GROUP;
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job.turn() {
+                Turn::Last => group.last.push(job),
+                Turn::Any => {
+                    group.ran.push(job);
+                    if let Some(job) = group.ran.last_mut() {
+                        self.run_job(&mut **job).await?;
+                    }
+                }
+            }
+            if Instant::now() >= end || group.close.is_some() {
+                break;
+            }
+            match self.orders.try_recv() {
+                Ok(Order::Run(job)) => next = Some(job),
+                Ok(Order::Close(done)) => group.close = Some(done),
+                Err(_) => {}
+            }
+        }
+        for job in &mut group.last {
+            self.run_job(&mut **job).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_job(&mut self, job: &mut dyn Job) -> Result<(), StoreError> {
+        self.tx.now = None;
+        self.tx.conn.plain("savepoint job").await.map_err(Fail::into_error)?;
+        let end = if job.run(&mut self.tx).await { "release job" } else { "rollback to job; release job" };
+        // When this fails SQLite has ended the whole transaction by itself (disk full, I/O): the group is lost.
+        self.tx.conn.plain(end).await.map_err(Fail::into_error)
+    }
+
+    /// Wakes everybody when another process has written.
+    async fn look(&mut self) {
+        let stmt = self.tx.conn.stmt("pragma data_version");
+        let Ok(Some(row)) = self.tx.conn.first(stmt).await else { return };
+        let Ok(version) = row.cursor().int() else { return };
+        if self.version.replace(version).is_some_and(|before| before != version) {
+            self.signals.all();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A connection of either database, and the rows that it gives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ports::{StoreError, StoreResult};
+use sea_orm::sqlx::postgres::{PgArguments, PgRow};
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+};
+use uuid::Uuid;
+
+use super::stmt::{Arg, Dialect, Stmt};
+use crate::error::{Fail, read};
+
+/// Where statements go.
+pub(crate) enum Link {
+    /// Outside of a transaction.
+    Pg(PoolConnection<Postgres>),
+    /// Inside of one; rolled back when dropped.
+    PgTransaction(Transaction<'static, Postgres>),
+    /// A reader.
+    Sqlite(PoolConnection<Sqlite>),
+    /// A reader of one moment.
+    SqliteTransaction(Transaction<'static, Sqlite>),
+    /// The one writer of a file.
+    SqliteWriter(Box<SqliteConnection>),
+}
+
+/// A connection that counts its statements.
+pub(crate) struct Conn {
+    link: Link,
+    counter: Arc<AtomicU64>,
+}
+
+impl Conn {
+    pub(crate) fn new(link: Link, counter: Arc<AtomicU64>) -> Self {
+        Self { link, counter }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.link {
+            Link::Pg(_) | Link::PgTransaction(_) => Dialect::Postgres,
+            Link::Sqlite(_) | Link::SqliteTransaction(_) | Link::SqliteWriter(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Begins a statement.
+    pub(crate) fn stmt(&self, text: &str) -> Stmt {
+        Stmt::new(self.dialect(), text)
+    }
+
+    /// Runs a statement; says how many rows it changed.
+    pub(crate) async fn run(&mut self, stmt: Stmt) -> Result<u64, Fail> {
+        self.counter.fetch_add(1, Ordering::Relaxed);
+        match self.split() {
+            Side::Pg(conn) => {
+                let done = pg_query(stmt).execute(conn).await.map_err(Fail::from)?;
+                Ok(done.rows_affected())
+            }
+            Side::Sqlite(conn) => {
+                let done = sqlite_query(stmt).execute(conn).await.map_err(Fail::from)?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    /// Runs a statement that must change exactly so many rows: all were locked before.
+    pub(crate) async fn run_exactly(&mut self, stmt: Stmt, rows: usize, what: &'static str) -> Result<(), Fail> {
+        let changed = self.run(stmt).await?;
+        if usize::try_from(changed).ok() == Some(rows) {
+            return Ok(());
+        }
+        Err(Fail::Store(StoreError::Inconsistent(format!("{what}: {changed} of {rows} rows were written"))))
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn fetch(&mut self, stmt: Stmt) -> Result<Vec<Row>, Fail> {
+        self.counter.fetch_add(1, Ordering::Relaxed);
+        match self.split() {
+            Side::Pg(conn) => {
+                let rows = pg_query(stmt).fetch_all(conn).await.map_err(Fail::from)?;
+                Ok(rows.into_iter().map(Row::Pg).collect())
+            }
+            Side::Sqlite(conn) => {
+                let rows = sqlite_query(stmt).fetch_all(conn).await.map_err(Fail::from)?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+        }
+    }
+
+    /// The first row of a query.
+    pub(crate) async fn first(&mut self, stmt: Stmt) -> Result<Option<Row>, Fail> {
+        Ok(self.fetch(stmt).await?.into_iter().next())
+    }
+
+    /// A statement of SQL's own (`savepoint u`), without parameters.
+    pub(crate) async fn plain(&mut self, text: &'static str) -> Result<(), Fail> {
+        match self.split() {
+            Side::Pg(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop)?,
+            Side::Sqlite(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction of PostgreSQL.
+    pub(crate) async fn commit(self) -> Result<(), Fail> {
+        match self.link {
+            Link::PgTransaction(transaction) => Ok(transaction.commit().await?),
+            Link::Pg(_) | Link::Sqlite(_) | Link::SqliteTransaction(_) | Link::SqliteWriter(_) => Ok(()),
+        }
+    }
+
+    fn split(&mut self) -> Side<'_> {
+        match &mut self.link {
+            Link::Pg(conn) => Side::Pg(conn),
+            Link::PgTransaction(transaction) => Side::Pg(transaction),
+            Link::Sqlite(conn) => Side::Sqlite(conn),
+            Link::SqliteTransaction(transaction) => Side::Sqlite(transaction),
+            Link::SqliteWriter(conn) => Side::Sqlite(conn),
+        }
+    }
+}
+
+/// What a link leads to.
+enum Side<'a> {
+    Pg(&'a mut PgConnection),
+    Sqlite(&'a mut SqliteConnection),
+}
+
+/// Begins a transaction on a pooled connection.
+pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Link, sqlx::Error> {
+    Ok(Link::PgTransaction(pool.begin().await?))
+}
+
+/// Begins to read one moment of a SQLite file.
+pub(crate) async fn begin_reading(pool: &sqlx::SqlitePool) -> Result<Link, sqlx::Error> {
+    Ok(Link::SqliteTransaction(pool.begin().await?))
+}
+
+/// Where a moment of several statements is one: a repeatable read on PostgreSQL.
+pub(crate) async fn begin_snapshot(pool: &sqlx::PgPool) -> Result<Link, sqlx::Error> {
+    Ok(Link::PgTransaction(pool.begin_with("begin isolation level repeatable read read only").await?))
+}
+
+fn pg_query(stmt: Stmt) -> Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(stmt.text));
+    for arg in stmt.args {
+        query = match arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::Bytes(value) => query.bind(value),
+            Arg::Uuid(value) => query.bind(value),
+            Arg::Ints(values) => query.bind(values),
+            Arg::Texts(values) => query.bind(values),
+            Arg::BytesList(values) => query.bind(values),
+            Arg::Uuids(values) => query.bind(values),
+        };
+    }
+    query
+}
+
+fn sqlite_query(stmt: Stmt) -> Query<'static, Sqlite, SqliteArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(stmt.text));
+    for arg in stmt.args {
+        query = match arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::Bytes(value) => query.bind(value),
+            Arg::Uuid(value) => query.bind(value.map(|id| id.into_bytes().to_vec())),
+            // Sets reach SQLite as one JSON text.
+            Arg::Ints(values) => query.bind(serde_json::json!(values).to_string()),
+            Arg::Texts(values) => query.bind(serde_json::json!(values).to_string()),
+            Arg::BytesList(_) | Arg::Uuids(_) => query,
+        };
+    }
+    query
+}
+
+/// A row of either database.
+pub(crate) enum Row {
+    Pg(PgRow),
+    Sqlite(SqliteRow),
+}
+
+impl Row {
+    /// Reads the columns in order.
+    pub(crate) fn cursor(&self) -> Cursor<'_> {
+        Cursor { row: self, next: 0 }
+    }
+}
+
+/// Reads a row's columns in order.
+pub(crate) struct Cursor<'a> {
+    row: &'a Row,
+    next: usize,
+}
+
+macro_rules! get {
+    ($self:ident, $type:ty) => {{
+        let place = $self.next;
+        $self.next += 1;
+        match $self.row {
+            Row::Pg(row) => row.try_get_unchecked::<$type, _>(place),
+            Row::Sqlite(row) => row.try_get_unchecked::<$type, _>(place),
+        }
+        .map_err(|error| read(place, &error))
+    }};
+}
+
+impl Cursor<'_> {
+    pub(crate) fn int(&mut self) -> StoreResult<i64> {
+        get!(self, i64)
+    }
+
+    pub(crate) fn opt_int(&mut self) -> StoreResult<Option<i64>> {
+        get!(self, Option<i64>)
+    }
+
+    /// A number that fits a smaller type.
+    pub(crate) fn small<T: TryFrom<i64>>(&mut self) -> StoreResult<T> {
+        let place = self.next;
+        T::try_from(self.int()?)
+            .map_err(|_| StoreError::Inconsistent(format!("column {place} holds a number that is out of range")))
+    }
+
+    pub(crate) fn text(&mut self) -> StoreResult<String> {
+        get!(self, String)
+    }
+
+    pub(crate) fn opt_text(&mut self) -> StoreResult<Option<String>> {
+        get!(self, Option<String>)
+    }
+
+    pub(crate) fn bytes(&mut self) -> StoreResult<Vec<u8>> {
+        get!(self, Vec<u8>)
+    }
+
+    pub(crate) fn opt_bytes(&mut self) -> StoreResult<Option<Vec<u8>>> {
+        get!(self, Option<Vec<u8>>)
+    }
+
+    pub(crate) fn uuid(&mut self) -> StoreResult<Uuid> {
+        get!(self, Uuid)
+    }
+
+    pub(crate) fn opt_uuid(&mut self) -> StoreResult<Option<Uuid>> {
+        get!(self, Option<Uuid>)
+    }
+
+    /// Sixteen bytes: a digest or a hash.
+    pub(crate) fn half(&mut self) -> StoreResult<[u8; 16]> {
+        let place = self.next;
+        self.bytes()?
+            .try_into()
+            .map_err(|_| StoreError::Inconsistent(format!("column {place} holds a digest of the wrong length")))
+    }
+}

@@ -1,0 +1,66 @@
+//! Enrollments.
+
+use domain::cadence::Outcome;
+use domain::enrollment::{Enrollment, EnrollmentState};
+use domain::id::{AccountId, ContactId, EnrollmentId, EnrollmentUid, VersionId};
+use ports::StoreResult;
+
+use crate::error::known;
+use crate::sql::{RowSet, Row, from_json, micros, moment, to_json};
+use crate::tables::{name, opt_moment, opt_name, workspace};
+
+pub(crate) const COLUMNS: &str = "id, uid, workspace, contact, account, cadence, version, class, priority, state, \
+                                  entered_at, ended_at, outcome, ended_by, entry, progress, trace";
+
+/// "Live" in every rule, as a literal.
+pub(crate) const LIVE: &str = "state in ('live', 'paused')";
+
+pub(crate) fn read(row: &Row) -> StoreResult<Enrollment> {
+    let mut row = row.cursor();
+    Ok(Enrollment {
+        id: EnrollmentId(row.int()?),
+        uid: EnrollmentUid(row.uuid()?),
+        workspace: workspace(row.text()?)?,
+        contact: ContactId(row.int()?),
+        account: row.opt_int()?.map(AccountId),
+        cadence: name(row.text()?, "cadence")?,
+        version: VersionId(row.int()?),
+        class: opt_name(row.opt_text()?, "class")?,
+        priority: row.small()?,
+        state: known(EnrollmentState::parse(&row.text()?), "state of an enrollment")?,
+        entered_at: moment(row.int()?),
+        ended_at: opt_moment(row.opt_int()?),
+        outcome: row.opt_text()?.map(|text| known(Outcome::parse(&text), "outcome")).transpose()?,
+        ended_by: row.opt_text()?,
+        entry: from_json(&row.text()?, "entry")?,
+        progress: from_json(&row.text()?, "progress")?,
+        trace: row.opt_text()?,
+    })
+}
+
+pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
+    let (mut entry, mut progress) = (Vec::with_capacity(enrollments.len()), Vec::with_capacity(enrollments.len()));
+    for enrollment in enrollments {
+        entry.push(to_json(&enrollment.entry)?);
+        progress.push(to_json(&enrollment.progress)?);
+    }
+    let all = enrollments.iter();
+    Ok(RowSet::new(enrollments.len())
+        .int("id", all.clone().map(|one| one.id.0))
+        .uuid("uid", all.clone().map(|one| one.uid.0))
+        .text("workspace", all.clone().map(|one| one.workspace.as_str()))
+        .int("contact", all.clone().map(|one| one.contact.0))
+        .opt_int("account", all.clone().map(|one| one.account.map(|account| account.0)))
+        .text("cadence", all.clone().map(|one| one.cadence.as_str()))
+        .int("version", all.clone().map(|one| one.version.0))
+        .opt_text("class", all.clone().map(|one| one.class.as_ref().map(|class| class.as_str())))
+        .int("priority", all.clone().map(|one| i64::from(one.priority)))
+        .text("state", all.clone().map(|one| one.state.as_str()))
+        .int("entered_at", all.clone().map(|one| micros(one.entered_at)))
+        .opt_int("ended_at", all.clone().map(|one| one.ended_at.map(micros)))
+        .opt_text("outcome", all.clone().map(|one| one.outcome.map(Outcome::as_str)))
+        .opt_text("ended_by", all.clone().map(|one| one.ended_by.as_deref()))
+        .text("entry", entry.into_iter())
+        .text("progress", progress.into_iter())
+        .opt_text("trace", all.map(|one| one.trace.as_deref())))
+}

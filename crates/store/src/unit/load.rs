@@ -1,0 +1,226 @@
+//! Locking and reading what a closure names, in the one lock order: identities, accounts, contacts, enrollments, touches,
+//! timers; each in a statement of its own, sorted by key.
+
+use std::collections::BTreeSet;
+
+use domain::contact::Contact;
+use domain::id::{AccountId, ContactId, EnrollmentId, TouchId};
+use domain::identity::{Identity, IdentityKey, IdentityKind};
+use domain::world::World;
+
+use super::closure::{Closure, siblings};
+use crate::error::Fail;
+use crate::sql::{Conn, Stmt};
+use crate::tables::{account, contact, enrollment, identity, select, timer, touch};
+
+/// Whether rows are locked as they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Against every writer.
+    Lock,
+    /// Against writers, with other readers.
+    Share,
+    /// Not at all.
+    Free,
+}
+
+/// Fills a world.
+pub(crate) struct Loader<'a> {
+    pub(crate) conn: &'a mut Conn,
+    pub(crate) world: &'a mut World,
+}
+
+fn hold(stmt: Stmt, hold: Hold, alias: &str) -> Stmt {
+    match hold {
+        Hold::Lock => stmt.lock(alias),
+        Hold::Share => stmt.share(alias),
+        Hold::Free => stmt,
+    }
+}
+
+impl Loader<'_> {
+    /// Locks identities, accounts and contacts; gives the siblings as they are once their accounts are held.
+    pub(super) async fn lock_people(&mut self, closure: &Closure) -> Result<Vec<Contact>, Fail> {
+        self.make_identities(&closure.needed).await?;
+        // Identities of accounts come last among identities, and those whose account is known are only shared.
+        let (settled, open): (Vec<_>, Vec<_>) =
+            closure.identities.iter().partition(|key| is_account(key) && closure.settled.contains(key));
+        self.identities(open.into_iter(), Hold::Lock).await?;
+        self.identities(settled.into_iter(), Hold::Share).await?;
+        let accounts = if closure.holds_accounts { Hold::Lock } else { Hold::Share };
+        self.accounts(&closure.accounts, accounts).await?;
+        self.contacts(&closure.contacts, Hold::Lock).await?;
+        if closure.whole.is_empty() {
+            return Ok(Vec::new());
+        }
+        siblings(self.conn, &closure.whole).await
+    }
+
+    /// Locks enrollments, touches and timers of the contacts held.
+    pub(super) async fn lock_cadences(&mut self, closure: &Closure) -> Result<(), Fail> {
+        let contacts: Vec<ContactId> = self.world.contacts.iter().map(|(id, _)| *id).collect();
+        self.enrollments(&contacts, &closure.enrollments, Hold::Lock).await?;
+        let live = self.live();
+        self.touches(&live, &closure.touches, Hold::Lock).await?;
+        self.timers(Hold::Lock).await
+    }
+
+    /// The enrollments held that are live.
+    pub(crate) fn live(&self) -> Vec<EnrollmentId> {
+        self.world.enrollments.iter().filter(|(_, one)| one.state.is_live()).map(|(id, _)| *id).collect()
+    }
+
+    async fn make_identities(&mut self, needed: &BTreeSet<IdentityKey>) -> Result<(), Fail> {
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt("insert into identities (workspace, kind, hash) select v.workspace, v.kind, v.hash from ")
+            .rows(identity::keys(needed.iter()))
+            .sql(" where true order by 1, 2, 3 on conflict do nothing");
+        self.conn.run(stmt).await.map(drop)
+    }
+
+    pub(crate) async fn identities<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k IdentityKey> + Clone,
+        holding: Hold,
+    ) -> Result<(), Fail> {
+        let set = identity::keys(keys);
+        if set.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
+            .rows(set)
+            .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash")
+            .sql(" order by i.workspace, i.kind, i.hash");
+        for row in self.conn.fetch(hold(stmt, holding, "i")).await? {
+            let row: Identity = identity::read(&row)?;
+            self.world.identities.load(row.key.clone(), row);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn accounts(&mut self, ids: &BTreeSet<AccountId>, holding: Hold) -> Result<(), Fail> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from accounts a where id", account::COLUMNS))
+            .any(ids.iter().map(|id| id.0))
+            .sql(" order by id");
+        for row in self.conn.fetch(hold(stmt, holding, "a")).await? {
+            let row = account::read(&row)?;
+            self.world.accounts.load(row.id, row);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn contacts(&mut self, ids: &BTreeSet<ContactId>, holding: Hold) -> Result<(), Fail> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from contacts c where id", contact::COLUMNS))
+            .any(ids.iter().map(|id| id.0))
+            .sql(" order by id");
+        for row in self.conn.fetch(hold(stmt, holding, "c")).await? {
+            let row = contact::read(&row)?;
+            self.world.contacts.load(row.id, row);
+        }
+        Ok(())
+    }
+
+    /// Live enrollments of contacts, the named ones, and the last ended one of each contact and cadence.
+    async fn enrollments(
+        &mut self,
+        contacts: &[ContactId],
+        named: &BTreeSet<EnrollmentId>,
+        holding: Hold,
+    ) -> Result<(), Fail> {
+        if contacts.is_empty() && named.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from enrollments e where e.id in (", select(enrollment::COLUMNS, "e")))
+            .sql("select l.id from enrollments l where l.contact")
+            .any(contacts.iter().map(|id| id.0))
+            .sql(&format!(" and l.{} union all select n.id from enrollments n where n.id", enrollment::LIVE))
+            .any(named.iter().map(|id| id.0))
+            .sql(") order by e.id");
+        let live = hold(stmt, holding, "e");
+        // The contact's lock keeps what has ended as it is.
+        let ended = self
+            .conn
+            .stmt(&format!("select {} from (select {}, ", enrollment::COLUMNS, enrollment::COLUMNS))
+            .sql("row_number() over (partition by contact, cadence order by ended_at desc, id desc) as place ")
+            .sql("from enrollments where ended_at is not null and contact")
+            .any(contacts.iter().map(|id| id.0))
+            .sql(") as e where place = 1");
+        for stmt in [ended, live] {
+            for row in self.conn.fetch(stmt).await? {
+                let row = enrollment::read(&row)?;
+                self.world.enrollments.load(row.id, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Enrollments by id.
+    pub(crate) async fn enrollments_named(&mut self, ids: &BTreeSet<EnrollmentId>) -> Result<(), Fail> {
+        self.enrollments(&[], ids, Hold::Free).await
+    }
+
+    /// Touches of enrollments that are not final, and the named ones.
+    pub(crate) async fn touches(
+        &mut self,
+        enrollments: &[EnrollmentId],
+        named: &BTreeSet<TouchId>,
+        holding: Hold,
+    ) -> Result<(), Fail> {
+        if enrollments.is_empty() && named.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from touches t where t.id in (", select(touch::COLUMNS, "t")))
+            .sql("select l.id from touches l where l.enrollment")
+            .any(enrollments.iter().map(|id| id.0))
+            .sql(&format!(" and not l.{} union all select n.id from touches n where n.id", touch::FINAL))
+            .any(named.iter().map(|id| id.0))
+            .sql(") order by t.id");
+        for row in self.conn.fetch(hold(stmt, holding, "t")).await? {
+            let row = touch::read(&row)?;
+            self.world.touches.load(row.id, row);
+        }
+        Ok(())
+    }
+
+    /// The timers of the enrollments held.
+    pub(crate) async fn timers(&mut self, holding: Hold) -> Result<(), Fail> {
+        let ids: Vec<i64> = self.world.enrollments.iter().map(|(id, _)| id.0).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .conn
+            .stmt(&format!("select {} from timers m where enrollment", timer::COLUMNS))
+            .any(ids)
+            .sql(" order by enrollment");
+        for row in self.conn.fetch(hold(stmt, holding, "m")).await? {
+            let row = timer::read(&row)?;
+            self.world.timers.load(EnrollmentId(row.owner), row);
+        }
+        Ok(())
+    }
+}
+
+fn is_account(key: &IdentityKey) -> bool {
+    matches!(key.kind, IdentityKind::AccountId | IdentityKind::AccountDomain)
+}

@@ -1,0 +1,140 @@
+//! The unit: load, decide, commit, in one transaction with a number of statements that does not grow with the batch.
+
+mod closure;
+mod dedupe;
+mod load;
+mod offset;
+mod write;
+
+pub(crate) use load::{Hold, Loader};
+pub(crate) use offset::advance;
+pub(crate) use write::append;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use domain::identity::HashKeys;
+use domain::input::Input;
+use domain::touch::TimerKind;
+use domain::world::{Ids, World};
+use ports::StoreError;
+use ports::unit::{Admitted, Fold, FoldError, Standing, Unit, UnitReport};
+
+use self::closure::Closure;
+use crate::error::Fail;
+use crate::session::{Tx, Work};
+use crate::sql::micros;
+use crate::unit::write::Writing;
+
+/// How often the closure is found again before the caller is told.
+pub(crate) const FINDS: u32 = 3;
+
+/// A run of a unit.
+pub(crate) struct UnitWork {
+    pub(crate) unit: Arc<Unit>,
+    pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) keys: Arc<HashKeys>,
+    pub(crate) dedupe_for: std::time::Duration,
+    pub(crate) ids: Ids,
+    /// What an earlier run found, so that each finds at least that.
+    pub(crate) hint: Arc<Mutex<Closure>>,
+}
+
+#[async_trait]
+impl Work for UnitWork {
+    type Out = UnitReport;
+
+    async fn run(&self, tx: &mut Tx) -> Result<UnitReport, Fail> {
+        let now = tx.now().await?;
+        if let Some(advance) = &self.unit.advance {
+            // A zombie fails here, before any work; the compare-and-set at the end decides.
+            offset::check(&mut tx.conn, advance).await?;
+        }
+        let mut admitted = self.admit(tx).await?;
+        let mut world = World::new(now, self.fold.catalog(), Arc::clone(&self.keys), self.ids);
+        if admitted.iter().any(|one| one.standing != Standing::Duplicate) {
+            self.load(tx, &mut world, &mut admitted).await?;
+        }
+        let held = world.touches.iter().filter(|(_, touch)| !touch.reserved.is_empty());
+        let reserved = held.map(|(id, touch)| (*id, touch.reserved.clone())).collect();
+        let report = self.decide(&mut world, &admitted)?;
+        let writing =
+            Writing { world: &world, admitted: &admitted, letters: &self.unit.letters, reserved: &reserved };
+        writing.write(tx).await?;
+        if let Some(advance) = &self.unit.advance {
+            offset::advance(&mut tx.conn, advance).await?;
+        }
+        Ok(report)
+    }
+}
+
+impl UnitWork {
+    /// Tells new events from known ones.
+    async fn admit(&self, tx: &mut Tx) -> Result<Vec<Admitted>, Fail> {
+        let wall = tx.wall().await?;
+        let horizon = wall.saturating_sub(self.dedupe_for).unwrap_or(jiff::Timestamp::MIN);
+        let standings = dedupe::standings(&mut tx.conn, &self.unit.inputs, (wall, horizon)).await?;
+        let inputs = self.unit.inputs.iter().cloned();
+        Ok(inputs.zip(standings).map(|(input, standing)| Admitted { input, standing }).collect())
+    }
+
+    /// Finds, locks, checks and reads what the inputs touch, and drops timers that were overtaken.
+    async fn load(&self, tx: &mut Tx, world: &mut World, admitted: &mut Vec<Admitted>) -> Result<(), Fail> {
+        let mut closure = self.hint.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        closure.find(&mut tx.conn, admitted, &*self.fold, &self.keys).await?;
+        let mut loader = Loader { conn: &mut tx.conn, world };
+        let grown = loader.lock_people(&closure).await?;
+        if let Some(grown) = closure.growth(&grown, loader.world, &self.keys) {
+            *self.hint.lock().unwrap_or_else(PoisonError::into_inner) = grown;
+            return Err(Fail::Grew);
+        }
+        loader.lock_cadences(&closure).await?;
+        admitted.retain(|one| match &one.input {
+            Input::Timer(seen) => world.timers.get(&seen.enrollment).is_some_and(|timer| {
+                timer.kind == seen.kind && micros(timer.due_at) == micros(seen.due_at) && timer.held.is_none()
+            }),
+            Input::Event(_) | Input::Touch(_) => true,
+        });
+        Ok(())
+    }
+
+    fn decide(&self, world: &mut World, admitted: &[Admitted]) -> Result<UnitReport, Fail> {
+        let folded = catch_unwind(AssertUnwindSafe(|| self.fold.fold(world, admitted)));
+        match folded {
+            Ok(Ok(())) if world.out_of_ids => Err(Fail::OutOfIds),
+            Ok(Ok(())) => Ok(report(world, admitted)),
+            Ok(Err(FoldError::OutOfIds)) => Err(Fail::OutOfIds),
+            Ok(Err(FoldError::Input(text))) => Err(StoreError::Rejected(text).into()),
+            Err(_) => Err(StoreError::Rejected("the decision panicked".to_owned()).into()),
+        }
+    }
+}
+
+fn report(world: &World, admitted: &[Admitted]) -> UnitReport {
+    use domain::world::Mark;
+    let duplicates = admitted.iter().filter(|one| one.standing == Standing::Duplicate).count();
+    // A second of business time ahead counts as soon: the dispatcher sleeps until then anyway.
+    let soon = world.now.saturating_add(std::time::Duration::from_secs(1)).unwrap_or(world.now);
+    let timers = world.timers.changes().filter(|(_, mark, _)| *mark != Mark::Deleted);
+    let touches = timers.filter(|(_, _, timer)| timer.kind == TimerKind::Touch && timer.held.is_none() && timer.due_at <= soon);
+    let enrollments = world.enrollments.changes();
+    let (mut enrolled, mut ended) = (0, 0);
+    for (_, mark, enrollment) in enrollments {
+        enrolled += usize::from(mark == Mark::Inserted);
+        ended += usize::from(enrollment.ended_at == Some(world.now) || (mark == Mark::Updated && !enrollment.state.is_live()));
+    }
+    UnitReport {
+        fresh: admitted.len() - duplicates,
+        duplicates,
+        touches_scheduled: touches.count(),
+        enrolled,
+        ended,
+        commands_queued: world.commands.len(),
+    }
+}
+
+/// How many row ids a unit is given at first.
+pub(crate) fn ids_for(unit: &Unit) -> i64 {
+    i64::try_from(unit.inputs.len()).unwrap_or(i64::MAX / 16).saturating_mul(6) + 32
+}

@@ -1,0 +1,286 @@
+//! Writing what a fold changed, one or two statements a table.
+
+use std::collections::BTreeMap;
+
+use contracts::{Published as _, Wire as _};
+use domain::decision::{Cause, DecisionRecord};
+use domain::id::{EnrollmentId, Shard, TouchId};
+use domain::input::{EventInput, Input, TouchReport};
+use domain::touch::{AttemptResult, Timer, Touch};
+use domain::world::{Mark, Rows, World};
+use ports::bus::{Message, Topic};
+use ports::unit::{Admitted, Standing};
+use ports::{StoreError, StoreResult};
+
+use crate::budgets::{self, Held};
+use crate::error::Fail;
+use crate::session::Tx;
+use crate::sql::{Conn, RowSet, micros, to_json};
+use crate::tables::{account, contact, enrollment, identity, insert, insert_from, timer, touch, update};
+
+/// What is to be written.
+pub(super) struct Writing<'a> {
+    pub(super) world: &'a World,
+    pub(super) admitted: &'a [Admitted],
+    pub(super) letters: &'a [Message],
+    /// What touches had reserved when they were read.
+    pub(super) reserved: &'a BTreeMap<TouchId, Vec<String>>,
+}
+
+/// The rows of a table by what to do.
+struct Changes<'a, V> {
+    inserted: Vec<&'a V>,
+    updated: Vec<&'a V>,
+}
+
+fn changes<K: Ord + Clone, V>(rows: &Rows<K, V>) -> Changes<'_, V> {
+    let mut changes = Changes { inserted: Vec::new(), updated: Vec::new() };
+    for (_, mark, row) in rows.changes() {
+        match mark {
+            Mark::Inserted => changes.inserted.push(row),
+            Mark::Updated => changes.updated.push(row),
+            // Nothing of these kinds is ever deleted: aliases, tombstones and history stay.
+            Mark::Clean | Mark::Deleted => {}
+        }
+    }
+    changes
+}
+
+impl Writing<'_> {
+    pub(super) async fn write(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let conn = &mut tx.conn;
+        self.identities(conn).await?;
+        let accounts = changes(&self.world.accounts);
+        insert(conn, "accounts", account::rows(&accounts.inserted)?).await?;
+        update(conn, "accounts", "id", account::rows(&accounts.updated)?).await?;
+        let contacts = changes(&self.world.contacts);
+        insert(conn, "contacts", contact::rows(&contacts.inserted)?).await?;
+        update(conn, "contacts", "id", contact::rows(&contacts.updated)?).await?;
+        let enrollments = changes(&self.world.enrollments);
+        insert(conn, "enrollments", enrollment::rows(&enrollments.inserted)?).await?;
+        update(conn, "enrollments", "id", enrollment::rows(&enrollments.updated)?).await?;
+        self.touches(conn).await?;
+        self.timers(conn).await?;
+        self.results(tx).await?;
+        self.budgets(tx).await?;
+        self.commands(tx).await?;
+        let conn = &mut tx.conn;
+        self.events(conn).await?;
+        self.decisions(conn).await?;
+        self.outbox(conn).await
+    }
+
+    async fn identities(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let changes = changes(&self.world.identities);
+        let all: Vec<_> = changes.inserted.into_iter().chain(changes.updated).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let stmt = insert_from(conn, "identities", identity::rows(&all)?).sql(
+            " on conflict (workspace, kind, hash) do update set owner = excluded.owner, \
+             suppressions = excluded.suppressions, erased_at = excluded.erased_at",
+        );
+        conn.run_exactly(stmt, all.len(), "identities").await
+    }
+
+    async fn touches(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let touches = changes(&self.world.touches);
+        let remotes: Vec<&Touch> = touches
+            .inserted
+            .iter()
+            .chain(&touches.updated)
+            .copied()
+            .filter(|touch| touch.remote_id.is_some() && self.reported(touch.id))
+            .collect();
+        insert(conn, "touches", touch::rows(&self.with_cadence(touches.inserted)?)?).await?;
+        update(conn, "touches", "id", touch::rows(&self.with_cadence(touches.updated)?)?).await?;
+        if remotes.is_empty() {
+            return Ok(());
+        }
+        let set = RowSet::new(remotes.len())
+            .text("workspace", remotes.iter().map(|touch| touch.workspace.as_str()))
+            .opt_text("remote_id", remotes.iter().map(|touch| touch.remote_id.as_deref()))
+            .int("touch", remotes.iter().map(|touch| touch.id.0));
+        let stmt = insert_from(conn, "remotes", set).sql(" on conflict do nothing");
+        conn.run(stmt).await.map(drop)
+    }
+
+    /// Whether the dispatcher reported on a touch: only then can its id at the CRM be new.
+    fn reported(&self, touch: TouchId) -> bool {
+        self.admitted.iter().any(|one| matches!(&one.input, Input::Touch(input) if input.touch == touch))
+    }
+
+    fn with_cadence<'t>(&'t self, touches: Vec<&'t Touch>) -> StoreResult<Vec<(&'t Touch, &'t str)>> {
+        let cadence = |touch: &'t Touch| {
+            let enrollment = self.world.enrollments.get(&touch.enrollment);
+            let enrollment = enrollment.ok_or_else(|| {
+                StoreError::Rejected("a touch was changed whose enrollment is not held".to_owned())
+            })?;
+            Ok((touch, enrollment.cadence.as_str()))
+        };
+        touches.into_iter().map(cadence).collect()
+    }
+
+    async fn timers(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let mut gone: Vec<EnrollmentId> = Vec::new();
+        let mut set: Vec<(&EnrollmentId, &Timer)> = Vec::new();
+        for (owner, mark, timer) in self.world.timers.changes() {
+            match mark {
+                Mark::Deleted => gone.push(*owner),
+                _ => set.push((owner, timer)),
+            }
+        }
+        if !gone.is_empty() {
+            let stmt = conn.stmt("delete from timers where enrollment").any(gone.iter().map(|id| id.0));
+            conn.run_exactly(stmt, gone.len(), "timers").await?;
+        }
+        if !set.is_empty() {
+            let stmt = insert_from(conn, "timers", timer::rows(&set)).sql(
+                " on conflict (enrollment) do update set kind = excluded.kind, touch = excluded.touch, \
+                 lane = excluded.lane, shard = excluded.shard, due_at = excluded.due_at, held = excluded.held",
+            );
+            conn.run_exactly(stmt, set.len(), "timers").await?;
+        }
+        Ok(())
+    }
+
+    /// The results of attempts, which are then no longer in flight.
+    async fn results(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let mut ended: BTreeMap<(TouchId, i32), &AttemptResult> = BTreeMap::new();
+        for one in self.admitted {
+            if let Input::Touch(input) = &one.input
+                && let TouchReport::Attempt { attempt, result } = &input.report
+            {
+                ended.insert((input.touch, *attempt), result);
+            }
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let wall = micros(tx.wall().await?);
+        let mut texts = Vec::with_capacity(ended.len());
+        for result in ended.values() {
+            texts.push(to_json(result)?);
+        }
+        let keys = || {
+            RowSet::new(ended.len())
+                .int("touch", ended.keys().map(|(touch, _)| touch.0))
+                .int("no", ended.keys().map(|(_, attempt)| i64::from(*attempt)))
+        };
+        let results = keys().int("at", ended.keys().map(|_| wall)).text("result", texts.into_iter());
+        // A later word on the same attempt is the better one: an answer that came after all.
+        let stmt = insert_from(&tx.conn, "results", results)
+            .sql(" on conflict (touch, no) do update set at = excluded.at, result = excluded.result");
+        tx.conn.run(stmt).await?;
+        let stmt = tx
+            .conn
+            .stmt("delete from in_flight where exists (select 1 from ")
+            .rows(keys())
+            .sql(" where v.touch = in_flight.touch and v.no = in_flight.no) and touch")
+            .any(ended.keys().map(|(touch, _)| touch.0));
+        tx.conn.run(stmt).await.map(drop)
+    }
+
+    /// Gives back what touches had reserved and the fold took off their rows: after a void, or a definite rejection.
+    async fn budgets(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let mut freed: Vec<Held> = Vec::new();
+        for (touch, budgets) in self.reserved {
+            let Some(now) = self.world.touches.get(touch) else { continue };
+            for budget in budgets.iter().filter(|budget| !now.reserved.contains(budget)) {
+                freed.push(Held { workspace: now.workspace.clone(), budget: budget.clone(), touch: *touch });
+            }
+        }
+        budgets::give_back(&mut tx.conn, &freed).await
+    }
+
+    async fn commands(&self, tx: &mut Tx) -> Result<(), Fail> {
+        let commands = &self.world.commands;
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let now = micros(tx.wall().await?);
+        let mut actions = Vec::with_capacity(commands.len());
+        for command in commands {
+            actions.push(to_json(&command.action)?);
+        }
+        let set = RowSet::new(commands.len())
+            .text("workspace", commands.iter().map(|one| one.workspace.as_str()))
+            .text("connector", commands.iter().map(|one| one.lane.connector.as_str()))
+            .int("touch", commands.iter().map(|one| one.touch.0))
+            .text("channel", commands.iter().map(|one| one.channel.as_str()))
+            .text("action", actions.into_iter())
+            .int("tries", commands.iter().map(|_| 0))
+            .int("due_at", commands.iter().map(|_| now))
+            .int("created_at", commands.iter().map(|_| now));
+        insert(&mut tx.conn, "commands", set).await
+    }
+
+    async fn events(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let new = self.admitted.iter().filter(|one| one.standing != Standing::Duplicate);
+        let events: Vec<&EventInput> = new
+            .filter_map(|one| match &one.input {
+                Input::Event(event) => Some(event),
+                Input::Timer(_) | Input::Touch(_) => None,
+            })
+            .collect();
+        let all = events.iter().map(|input| &input.event);
+        let set = RowSet::new(events.len())
+            .text("workspace", all.clone().map(|event| event.workspace.as_str()))
+            .text("source", all.clone().map(|event| event.source.as_str()))
+            .bytes("digest", all.clone().map(|event| event.digest.0.to_vec()))
+            .int("received_at", all.clone().map(|event| micros(event.received_at)))
+            .text("kind", all.clone().map(|event| event.kind.as_str()))
+            .bytes("body", all.map(|event| event.to_bytes().to_vec()));
+        insert(conn, "events", set).await
+    }
+
+    async fn decisions(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let records = &self.world.decisions;
+        let event = |record: &DecisionRecord| match &record.cause {
+            Cause::Event { digest, source, .. } => Some((source.as_str().to_owned(), digest.0.to_vec())),
+            Cause::Timer { .. } | Cause::Touch { .. } => None,
+        };
+        let set = RowSet::new(records.len())
+            .text("workspace", records.iter().map(|one| one.workspace.as_str()))
+            .opt_int("contact", records.iter().map(|one| one.contact.map(|contact| contact.0)))
+            .opt_text("source", records.iter().map(|one| event(one).map(|(source, _)| source)))
+            .opt_bytes("digest", records.iter().map(|one| event(one).map(|(_, digest)| digest)))
+            .int("at", records.iter().map(|one| micros(one.at)))
+            .bytes("body", records.iter().map(|one| one.to_bytes().to_vec()));
+        insert(conn, "decisions", set).await
+    }
+
+    async fn outbox(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let outcomes = self.world.outbox.iter().map(|outcome| {
+            let encoded = outcome.message(outcome.trace.as_deref());
+            Message { topic: Topic::Outcomes, key: encoded.key, headers: encoded.headers, payload: encoded.payload }
+        });
+        let messages: Vec<Message> = outcomes.chain(self.letters.iter().cloned()).collect();
+        append(conn, &messages).await
+    }
+}
+
+/// Appends messages to the outbox. The database numbers them while the locks of what they tell of are held, so that the
+/// order within a key is that of the commits.
+pub(crate) async fn append(conn: &mut Conn, messages: &[Message]) -> Result<(), Fail> {
+    let mut headers = Vec::with_capacity(messages.len());
+    for message in messages {
+        headers.push(to_json(&message.headers)?);
+    }
+    let set = RowSet::new(messages.len())
+        .int("shard", messages.iter().map(|one| i64::from(shard(&one.key).0)))
+        .text("topic", messages.iter().map(|one| one.topic.as_str()))
+        .bytes("key", messages.iter().map(|one| one.key.clone()))
+        .text("headers", headers.into_iter())
+        .bytes("payload", messages.iter().map(|one| one.payload.to_vec()));
+    insert(conn, "outbox", set).await
+}
+
+/// The shard of a key: all messages of one key are in one (FNV-1a, so that it never changes).
+fn shard(key: &[u8]) -> Shard {
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // The remainder is below the count, which is a byte.
+    Shard(u8::try_from(hash % u64::from(Shard::COUNT)).unwrap_or_default())
+}
