@@ -1,7 +1,5 @@
 //! Why a contact is, or is not, where they are: read from what was recorded, never worked out again.
 
-use domain::decision::DecisionRecord;
-use domain::event::Event;
 use domain::identity::{CrmId, Email, HashKeys, IdentityKind, Phone};
 use domain::id::Workspace;
 use domain::suppression::{Consent, Suppressions};
@@ -69,15 +67,6 @@ pub async fn explain(
         stops.dedup();
     }
     Ok((view.is_some() || !stops.is_empty()).then_some(Explanation { view, stops }))
-}
-
-/// The decision on an event, if it is among those read.
-#[must_use]
-pub fn decision_on<'a>(view: &'a ContactView, event: &Event) -> Option<&'a DecisionRecord> {
-    use domain::decision::Cause;
-    view.decisions.iter().find(|record| {
-        matches!(&record.cause, Cause::Event { digest, source, .. } if *digest == event.digest && *source == event.source)
-    })
 }
 
 fn readings(who: &str) -> Vec<(IdentityKind, String)> {

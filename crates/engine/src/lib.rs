@@ -12,9 +12,9 @@ mod process;
 mod timers;
 
 pub use catalogs::Catalogs;
-pub use content::{ApplyError, ApplyReport, AppliedDocument, apply, lint};
+pub use content::{Apply, ApplyError, ApplyReport, AppliedDocument, apply, lint};
 pub use explain::{Explanation, explain};
-pub use folding::DomainFold;
+pub use folding::{DomainFold, Keep};
 pub use people::{Act, Action, ActionError, Actor, People, Subject};
 pub use process::{Batch, Item, Letters, ProcessError, Processed, Processor};
 pub use timers::fire_due;

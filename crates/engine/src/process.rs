@@ -34,10 +34,10 @@ pub struct Batch {
     pub items: Vec<Item>,
 }
 
-/// Writes the dead letter of an item: the wire format is the caller's.
+/// Writes the dead letter of an item of a batch: the wire format is the caller's.
 pub trait Letters: Send + Sync {
     /// The message for the topic of dead letters.
-    fn letter(&self, batch: &Batch, index: usize, error: &str) -> Message;
+    fn letter(&self, index: usize, error: &str) -> Message;
 }
 
 /// What became of a batch.
@@ -61,14 +61,13 @@ pub enum ProcessError {
 pub struct Processor {
     units: Arc<dyn Units>,
     catalogs: Arc<Catalogs>,
-    letters: Arc<dyn Letters>,
 }
 
 impl Processor {
     /// Processes into `units`, under the catalog of the moment.
     #[must_use]
-    pub fn new(units: Arc<dyn Units>, catalogs: Arc<Catalogs>, letters: Arc<dyn Letters>) -> Self {
-        Self { units, catalogs, letters }
+    pub fn new(units: Arc<dyn Units>, catalogs: Arc<Catalogs>) -> Self {
+        Self { units, catalogs }
     }
 
     /// Processes a batch to its end: an event whose own data or fold is at fault goes to the dead letters, in the
@@ -76,20 +75,21 @@ impl Processor {
     ///
     /// # Errors
     /// `Conflict` when another process moved the partition's offset: go on from the stored one. `Unavailable`: wait.
-    pub async fn process(&self, batch: &Batch) -> Result<Processed, ProcessError> {
+    pub async fn process(&self, batch: &Batch, letters: &dyn Letters) -> Result<Processed, ProcessError> {
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         let mut done = Processed::default();
         let mut from = batch.from;
         let mut pending = vec![0..batch.items.len()];
         while let Some(range) = pending.pop() {
-            let unit = self.unit(batch, range.clone(), from);
+            let unit = unit(batch, letters, range.clone(), from);
             match self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await {
                 Ok(report) => {
                     done.dead += batch.items[range.clone()].iter().filter(|item| item.event.is_err()).count();
                     add(&mut done.report, &report);
                 }
                 Err(StoreError::Rejected(why)) if range.len() == 1 => {
-                    self.set_aside(batch, range.start, from, &why).await?;
+                    self.set_aside(batch, range.start, from, letters.letter(range.start, &why)).await?;
+                    tracing::warn!(error = why, "an event cannot be processed and went to the dead letters");
                     done.dead += 1;
                 }
                 Err(StoreError::Rejected(_)) => {
@@ -105,25 +105,23 @@ impl Processor {
         Ok(done)
     }
 
-    fn unit(&self, batch: &Batch, range: std::ops::Range<usize>, from: Option<i64>) -> Unit {
-        let mut inputs = Vec::with_capacity(range.len());
-        let mut letters = Vec::new();
-        for index in range.clone() {
-            match &batch.items[index].event {
-                Ok(event) => inputs.push(Input::Event(event.clone())),
-                Err(why) => letters.push(self.letters.letter(batch, index, why)),
-            }
-        }
-        Unit { inputs, advance: Some(advance(batch, from, range.end - 1)), letters }
-    }
-
-    async fn set_aside(&self, batch: &Batch, index: usize, from: Option<i64>, why: &str) -> Result<(), StoreError> {
-        tracing::warn!(error = why, batch.partition, "an event cannot be processed and goes to the dead letters");
-        let letter = self.letters.letter(batch, index, why);
+    async fn set_aside(&self, batch: &Batch, index: usize, from: Option<i64>, letter: Message) -> Result<(), StoreError> {
         let unit = Unit { inputs: Vec::new(), advance: Some(advance(batch, from, index)), letters: vec![letter] };
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         self.units.run(unit, fold).await.map(drop)
     }
+}
+
+fn unit(batch: &Batch, letters: &dyn Letters, range: std::ops::Range<usize>, from: Option<i64>) -> Unit {
+    let mut inputs = Vec::with_capacity(range.len());
+    let mut dead = Vec::new();
+    for index in range.clone() {
+        match &batch.items[index].event {
+            Ok(event) => inputs.push(Input::Event(event.clone())),
+            Err(why) => dead.push(letters.letter(index, why)),
+        }
+    }
+    Unit { inputs, advance: Some(advance(batch, from, range.end - 1)), letters: dead }
 }
 
 fn advance(batch: &Batch, from: Option<i64>, last: usize) -> Advance {

@@ -1,0 +1,206 @@
+//! Batches over a store that refuses by script.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::attributes::Attributes;
+use domain::catalog::Defaults;
+use domain::event::{Detail, Event, EventKind};
+use domain::id::{Digest, EventId, SourceName, VersionId, Workspace};
+use domain::identity::{AccountKeys, SubjectKeys};
+use domain::input::{Origin, TimerInput};
+use domain::time::{BusinessClock, Speed, Window};
+use domain::touch::TimerKind;
+use jiff::Timestamp;
+use ports::StoreResult;
+use ports::content::{Activation, Applied, Content, Document, NewDocument};
+use ports::unit::Fold;
+
+use super::*;
+
+/// A store that refuses every unit with a poisoned event, keeps the offset, and counts.
+#[derive(Default)]
+struct Units_ {
+    poison: Vec<&'static str>,
+    offset: Mutex<Option<i64>>,
+    applied: Mutex<Vec<String>>,
+    letters: Mutex<Vec<Message>>,
+    runs: Mutex<usize>,
+}
+
+#[async_trait]
+impl Units for Units_ {
+    async fn run(&self, unit: Unit, _: Arc<dyn Fold>) -> StoreResult<UnitReport> {
+        *self.runs.lock().unwrap() += 1;
+        let ids: Vec<String> = unit
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Event(event) => event.event.id.as_str().to_owned(),
+                _ => unreachable!("only events are given"),
+            })
+            .collect();
+        if ids.iter().any(|id| self.poison.contains(&id.as_str())) {
+            return Err(StoreError::Rejected("poison".to_owned()));
+        }
+        let advance = unit.advance.unwrap();
+        let mut offset = self.offset.lock().unwrap();
+        if *offset != advance.from {
+            return Err(StoreError::Conflict(format!("the offset is {offset:?}, not {:?}", advance.from)));
+        }
+        *offset = Some(advance.to.next);
+        let fresh = ids.len();
+        self.applied.lock().unwrap().extend(ids);
+        self.letters.lock().unwrap().extend(unit.letters);
+        Ok(UnitReport { fresh, ..UnitReport::default() })
+    }
+
+    async fn due_timers(&self, _: usize) -> StoreResult<Vec<TimerInput>> {
+        Ok(Vec::new())
+    }
+
+    async fn next_timer(&self, _: &[TimerKind]) -> StoreResult<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    async fn now(&self) -> StoreResult<Timestamp> {
+        Ok(Timestamp::UNIX_EPOCH)
+    }
+
+    fn business(&self) -> BusinessClock {
+        BusinessClock::new(Timestamp::UNIX_EPOCH, Speed::default())
+    }
+}
+
+struct NoContent;
+
+#[async_trait]
+impl Content for NoContent {
+    async fn epoch(&self) -> StoreResult<i64> {
+        Ok(1)
+    }
+
+    async fn in_force(&self) -> StoreResult<(i64, Vec<Document>)> {
+        Ok((1, Vec::new()))
+    }
+
+    async fn apply(&self, _: Vec<NewDocument>, _: Activation, _: &str) -> StoreResult<Vec<Applied>> {
+        Err(StoreError::Rejected(format!("nothing is applied here, not even {:?}", VersionId(0))))
+    }
+
+    async fn current(&self, _: &Workspace) -> StoreResult<Vec<Document>> {
+        Ok(Vec::new())
+    }
+}
+
+struct Numbered;
+
+impl Letters for Numbered {
+    fn letter(&self, index: usize, error: &str) -> Message {
+        Message {
+            topic: Topic::DeadLetter,
+            key: index.to_string().into_bytes(),
+            headers: [("error".to_owned(), error.to_owned())].into(),
+            payload: bytes_of(index),
+        }
+    }
+}
+
+fn bytes_of(index: usize) -> bytes::Bytes {
+    index.to_string().into()
+}
+
+fn event(id: &str) -> EventInput {
+    let event = Event {
+        id: EventId::new(id).unwrap(),
+        digest: Digest::of(&[id.as_bytes()]),
+        workspace: Workspace::main(),
+        source: SourceName::new("forms").unwrap(),
+        kind: EventKind::FormSubmitted,
+        occurred_at: Timestamp::UNIX_EPOCH,
+        received_at: Timestamp::UNIX_EPOCH,
+        subject: SubjectKeys::default(),
+        account: AccountKeys::default(),
+        detail: Detail { data: Attributes::new().with("form", "demo"), ..Detail::default() },
+        actor: None,
+    };
+    EventInput {
+        occurred_at: event.occurred_at,
+        received_at: event.received_at,
+        event: Arc::new(event),
+        origin: Origin::Live,
+        trace: None,
+    }
+}
+
+fn batch(ids: &[&str], from: Option<i64>) -> Batch {
+    let begin = from.unwrap_or(0);
+    let items = ids
+        .iter()
+        .zip(begin + 1..)
+        .map(|(id, next)| Item {
+            event: if *id == "garbled" { Err("no event".to_owned()) } else { Ok(event(id)) },
+            next: StoredOffset { next, last_id: Some((*id).to_owned()) },
+        })
+        .collect();
+    Batch { cluster: "c".to_owned(), topic: Topic::Events, partition: 0, from, items }
+}
+
+fn processor(store: &Arc<Units_>) -> Processor {
+    let defaults = Defaults {
+        zone: jiff::tz::TimeZone::UTC,
+        window: Window::Any,
+        per_contact: Vec::new(),
+        delivers: std::collections::HashMap::new(),
+    };
+    Processor::new(Arc::<Units_>::clone(store), Arc::new(Catalogs::new(Arc::new(NoContent), defaults)))
+}
+
+#[tokio::test]
+async fn a_sound_batch_is_one_unit() {
+    let store = Arc::new(Units_::default());
+
+    let done = processor(&store).process(&batch(&["a", "b", "c"], None), &Numbered).await.unwrap();
+
+    assert_eq!((done.report.fresh, done.dead), (3, 0));
+    assert_eq!(*store.runs.lock().unwrap(), 1);
+    assert_eq!(*store.offset.lock().unwrap(), Some(3));
+}
+
+#[tokio::test]
+async fn only_the_event_at_fault_goes_to_the_dead_letters_and_the_order_is_kept() {
+    let store = Arc::new(Units_ { poison: vec!["x", "y"], ..Units_::default() });
+    *store.offset.lock().unwrap() = Some(10);
+
+    let done =
+        processor(&store).process(&batch(&["a", "x", "b", "c", "d", "y", "e"], Some(10)), &Numbered).await.unwrap();
+
+    assert_eq!((done.report.fresh, done.dead), (5, 2));
+    assert_eq!(*store.applied.lock().unwrap(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(*store.offset.lock().unwrap(), Some(17));
+    let letters = store.letters.lock().unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.key.clone()).collect::<Vec<_>>(), [b"1".to_vec(), b"5".to_vec()]);
+    assert_eq!(letters[0].headers["error"], "poison");
+}
+
+#[tokio::test]
+async fn a_record_that_is_no_event_is_set_aside_in_the_same_unit() {
+    let store = Arc::new(Units_::default());
+
+    let done = processor(&store).process(&batch(&["a", "garbled", "b"], None), &Numbered).await.unwrap();
+
+    assert_eq!((done.report.fresh, done.dead), (2, 1));
+    assert_eq!(*store.runs.lock().unwrap(), 1);
+    assert_eq!(store.letters.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_zombie_whose_offset_moved_applies_nothing() {
+    let store = Arc::new(Units_::default());
+    *store.offset.lock().unwrap() = Some(5);
+
+    let done = processor(&store).process(&batch(&["a", "b"], Some(3)), &Numbered).await;
+
+    assert!(matches!(done, Err(ProcessError::Store(StoreError::Conflict(_)))), "{done:?}");
+    assert!(store.applied.lock().unwrap().is_empty());
+}
