@@ -1,0 +1,126 @@
+//! Beside the sending: the heartbeat, whose shards are ours, who is gone, and what is held no longer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::id::Shard;
+use domain::input::{TouchInput, TouchReport};
+use domain::touch::{AttemptResult, Note};
+use ports::StoreResult;
+use ports::dispatch::{Alive, WorkerId};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::Deps;
+use crate::settle::Settled;
+
+/// Who we are and what is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) worker: WorkerId,
+    pub(crate) shards: Vec<Shard>,
+}
+
+impl Standing {
+    pub(crate) fn fresh(worker: WorkerId) -> Self {
+        Self { worker, shards: Vec::new() }
+    }
+
+    /// The share of the whole that is ours.
+    pub(crate) fn share(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "at most 32")]
+        let owned = self.shards.len() as f64;
+        owned / f64::from(Shard::COUNT)
+    }
+}
+
+const BEAT: Duration = Duration::from_secs(1);
+/// A worker silent for this long is taken for dead, by one whose own heart has beaten at least as long.
+const SILENCE: Duration = Duration::from_secs(5);
+/// An attempt older than this is taken over even if its worker lives: the request time-out and 30 s.
+const HUNG: Duration = Duration::from_secs(60);
+const RELEASE: Duration = Duration::from_secs(1);
+const SLICE: usize = 500;
+
+/// Runs until `stop`.
+pub(crate) async fn run(
+    deps: Arc<Deps>,
+    standing: watch::Sender<Standing>,
+    settled: mpsc::Sender<Settled>,
+    stop: CancellationToken,
+) {
+    let beat = stop.run_until_cancelled(beat(&deps, &standing));
+    let sweep = stop.run_until_cancelled(sweep(&deps, &settled));
+    futures::join!(beat, sweep);
+}
+
+async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
+    let mut beating_since = None;
+    loop {
+        let now = deps.clock.monotonic();
+        match beat_once(deps, standing).await {
+            Ok(()) => {
+                let since = *beating_since.get_or_insert(now);
+                // A database outage makes nobody dead: only an unbroken heart may judge others.
+                if now.saturating_sub(since) >= SILENCE
+                    && let Err(error) = deps.workers.reap(standing.borrow().worker).await
+                {
+                    tracing::warn!(error = %error, "silent workers could not be removed");
+                }
+            }
+            Err(error) => {
+                beating_since = None;
+                tracing::warn!(error = %error, "the heartbeat could not be written");
+            }
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+async fn beat_once(deps: &Deps, standing: &watch::Sender<Standing>) -> StoreResult<()> {
+    let mut worker = standing.borrow().worker;
+    if deps.workers.beat(worker).await? == Alive::Forgotten {
+        worker = (deps.new_worker)();
+        tracing::warn!("this worker was taken for dead and goes on under a new id");
+        deps.workers.beat(worker).await?;
+    }
+    let shards = deps.workers.shards(worker).await?;
+    standing.send_if_modified(|held| {
+        let next = Standing { worker, shards };
+        let changed = *held != next;
+        *held = next;
+        changed
+    });
+    Ok(())
+}
+
+async fn sweep(deps: &Deps, settled: &mpsc::Sender<Settled>) {
+    loop {
+        if let Err(error) = take_over(deps, settled).await {
+            tracing::warn!(error = %error, "attempts of gone workers could not be taken over");
+        }
+        match deps.dispatch.release(SLICE).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "held touches go on"),
+            Err(error) => tracing::warn!(error = %error, "held touches could not be released"),
+        }
+        tokio::time::sleep(RELEASE).await;
+    }
+}
+
+async fn take_over(deps: &Deps, settled: &mpsc::Sender<Settled>) -> StoreResult<()> {
+    let taken = deps.dispatch.take_over(HUNG).await?;
+    if taken.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(count = taken.len(), "taking over attempts whose worker is gone or hung");
+    let at = deps.units.now().await?;
+    for one in taken {
+        let note = Note::new("taken_over", "the worker that sent it is gone");
+        let result = AttemptResult::Unknown { again_at: deps.may_repeat(&one.connector).then_some(at), note };
+        let report = TouchReport::Attempt { attempt: one.attempt, result };
+        // A full queue only means that the attempt is found again at the next sweep.
+        let _ = settled.try_send(TouchInput { touch: one.touch, at, report });
+    }
+    Ok(())
+}
