@@ -1,0 +1,344 @@
+//! A deployment of the built binary, with its CRM, in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::crm::FakeCrm;
+
+use crate::webhook::{SECRET, Sender};
+
+/// How the roles run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `up`: one process, SQLite, the embedded log.
+    Embedded,
+    /// One process a role, on a broker and a database.
+    Roles {
+        /// `host:port`
+        kafka: String,
+        /// An administrator's URL.
+        postgres: String,
+    },
+}
+
+impl Shape {
+    /// The shapes that can be had here; what cannot is written down, never passed over in silence.
+    pub(crate) fn available(test: &str) -> Vec<Self> {
+        let mut shapes = vec![Self::Embedded];
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match (var("DRUMBEAT_TEST_KAFKA"), var("DRUMBEAT_TEST_POSTGRES")) {
+            (Some(kafka), Some(postgres)) => shapes.push(Self::Roles { kafka, postgres }),
+            (kafka, _) => {
+                assert!(var("DRUMBEAT_REQUIRE_KAFKA").is_none(), "DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES are required");
+                let what = if kafka.is_none() { "KAFKA" } else { "POSTGRES" };
+                let line = format!("SKIPPED-NO-{what}: e2e::{test} with one process a role\n");
+                eprint!("{line}");
+                if let Some(file) = var("DRUMBEAT_SKIPS") {
+                    use std::io::Write as _;
+                    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+                    file.write_all(line.as_bytes()).unwrap();
+                }
+            }
+        }
+        shapes
+    }
+
+    /// The processes of this shape.
+    pub(crate) fn roles(&self) -> &'static [&'static str] {
+        match self {
+            Self::Embedded => &["up"],
+            Self::Roles { .. } => &["ingest", "enrollment", "dispatcher"],
+        }
+    }
+}
+
+/// How long anything may take to become true.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Deployment {
+    pub(crate) shape: Shape,
+    pub(crate) crm: FakeCrm,
+    folder: TempDir,
+    ingest: String,
+    admin: BTreeMap<&'static str, String>,
+    running: BTreeMap<&'static str, Child>,
+}
+
+impl Deployment {
+    /// Writes the configuration, makes database and topics; starts nothing yet.
+    pub(crate) fn prepare(test: &str, shape: Shape) -> Self {
+        let folder = TempDir::with_prefix(format!("drumbeat-{test}-")).unwrap();
+        let crm = FakeCrm::start();
+        let admin = shape.roles().iter().map(|role| (*role, free_address())).collect();
+        let deployment =
+            Self { shape, crm, folder, ingest: free_address(), admin, running: BTreeMap::new() };
+        deployment.write_configuration(test);
+        if let Shape::Roles { .. } = deployment.shape {
+            deployment.cli(&["migrate"]);
+            deployment.cli(&["topics"]);
+        }
+        deployment
+    }
+
+    fn write_configuration(&self, test: &str) {
+        let adapters = match &self.shape {
+            Shape::Embedded => String::new(),
+            Shape::Roles { kafka, postgres } => {
+                let name = format!("e2e_{}_{}", test.replace('-', "_"), std::process::id());
+                make_database(postgres, &name);
+                let url = with_database(postgres, &name);
+                format!(
+                    "[store]\nurl = \"{url}\"\n[bus]\nkind = \"kafka\"\nbrokers = [\"{kafka}\"]\ngroup = \"{name}\"\n\
+                     topics = {{ prefix = \"{name}\", partitions = 4, replication = 1 }}\n"
+                )
+            }
+        };
+        let text = format!(
+            r#"data = "data"
+[ingest]
+listen = "{ingest}"
+{adapters}
+[security]
+keys = ["file:key"]
+
+[[sources]]
+name = "forms"
+provider = "generic"
+verify = {{ scheme = "hmac-sha256", header = "X-Signature", encoding = "hex", prefix = "sha256=", signed = "{{body}}" }}
+secrets = ["file:forms.secret"]
+[sources.map]
+kind = "/type"
+id = "/id"
+occurred_at = "/at"
+email = "/person/email"
+phone = "/person/phone"
+crm_id = "/person/id"
+account_domain = "/company/domain"
+contact = {{ first_name = "/person/first_name", company = "/person/company", country = "/person/country" }}
+task = "/task"
+outcome = "/outcome"
+classification = "/classification"
+bounce = "/bounce"
+channel = "/channel"
+until = "/until"
+data = {{ form = "/data/form", page = "/data/page" }}
+
+[[connectors]]
+name = "crm"
+kind = "rest"
+base_url = "{crm}"
+allow_private = true
+withdraw = true
+timeout = "3s"
+"#,
+            ingest = self.ingest,
+            crm = self.crm.url(),
+        );
+        std::fs::write(self.path("drumbeat.toml"), text).unwrap();
+        std::fs::write(self.path("forms.secret"), SECRET).unwrap();
+        std::fs::write(self.path("key"), "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff").unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Lints and applies a document.
+    pub(crate) fn apply(&self, text: &str) {
+        let file = self.path("content.yaml");
+        std::fs::write(&file, text).unwrap();
+        self.cli(&["apply", file.to_str().unwrap()]);
+    }
+
+    /// Starts every process and waits until each is ready.
+    pub(crate) fn start(&mut self) {
+        for role in self.shape.roles() {
+            self.spawn(role);
+        }
+        for role in self.shape.roles() {
+            self.wait_ready(role);
+        }
+    }
+
+    /// Starts one process.
+    pub(crate) fn spawn(&mut self, role: &'static str) {
+        let log = std::fs::OpenOptions::new().append(true).create(true).open(self.path(&format!("{role}.log"))).unwrap();
+        let child = self
+            .command()
+            .arg("--set")
+            .arg(format!("admin.listen={}", self.admin[role]))
+            .arg(role)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.running.insert(role, child);
+    }
+
+    fn wait_ready(&mut self, role: &'static str) {
+        let address = self.admin[role].clone();
+        let began = Instant::now();
+        while !http_ok(&address, "/readyz") {
+            let child = self.running.get_mut(role).unwrap();
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("{role} ended with {status}:\n{}", self.log(role));
+            }
+            assert!(began.elapsed() < PATIENCE, "{role} is not ready:\n{}", self.log(role));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills a process like a power cut would.
+    pub(crate) fn kill(&mut self, role: &'static str) {
+        let mut child = self.running.remove(role).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Kills a process and starts it again.
+    pub(crate) fn crash(&mut self, role: &'static str) {
+        self.kill(role);
+        self.spawn(role);
+        self.wait_ready(role);
+    }
+
+    /// Asks a process to stop, and gives its exit code and how long it took.
+    pub(crate) fn stop(&mut self, role: &'static str) -> (Option<i32>, Duration) {
+        let mut child = self.running.remove(role).unwrap();
+        let began = Instant::now();
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let status = child.wait().unwrap();
+        (status.code(), began.elapsed())
+    }
+
+    pub(crate) fn sender(&self) -> Sender {
+        Sender::new(&self.ingest)
+    }
+
+    /// What a process wrote.
+    pub(crate) fn log(&self, role: &str) -> String {
+        std::fs::read_to_string(self.path(&format!("{role}.log"))).unwrap_or_default()
+    }
+
+    /// Runs the command line and gives its JSON.
+    pub(crate) fn cli(&self, args: &[&str]) -> Value {
+        let (code, out, err) = self.try_cli(args);
+        assert_eq!(code, Some(0), "{args:?}\n{out}\n{err}");
+        serde_json::from_str(&out).unwrap_or(Value::Null)
+    }
+
+    /// Runs the command line: exit code, standard output, standard error.
+    pub(crate) fn try_cli(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command().args(["--output", "json"]).args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(self.path("drumbeat.toml")).stdin(Stdio::null()).current_dir(self.folder.path());
+        command
+    }
+
+    /// Waits until something is there.
+    pub(crate) async fn eventually<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            if began.elapsed() > PATIENCE {
+                let logs: String = self.shape.roles().iter().map(|role| format!("--- {role}\n{}", tail(&self.log(role)))).collect();
+                panic!("{what} did not come about on {:?}\nrecords: {:#?}\n{logs}", self.shape, self.crm.records());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the CRM holds a task of a step for an address.
+    pub(crate) async fn task(&self, step: &str, email: &str) -> testkit::crm::Record {
+        self.eventually(&format!("the task {step} for {email}"), || {
+            self.crm.records().into_iter().find(|record| {
+                record.body["step"] == step && record.body["contact"]["email"] == email
+            })
+        })
+        .await
+    }
+
+    /// Ends everything; a scenario that came so far has passed.
+    pub(crate) fn finish(mut self) {
+        for role in self.shape.roles() {
+            if self.running.contains_key(role) {
+                let (code, took) = self.stop(role);
+                assert_eq!(code, Some(0), "{role} did not end well:\n{}", self.log(role));
+                assert!(took < Duration::from_secs(10), "{role} took {took:?} to end");
+            }
+        }
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        for child in self.running.values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let kept = std::env::temp_dir().join(format!("drumbeat-failed-{}", std::process::id()));
+            let _ = std::fs::create_dir_all(&kept);
+            for role in self.shape.roles() {
+                let _ = std::fs::copy(self.path(&format!("{role}.log")), kept.join(format!("{role}.log")));
+            }
+            eprintln!("the logs are kept in {}", kept.display());
+        }
+    }
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// The binary that was built beside this test: `deploy/dev/test.sh` and `make test` build it first.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let binary = folder.join("drumbeat");
+    assert!(binary.exists(), "{} is missing: run `cargo build -p drumbeat` first", binary.display());
+    binary
+}
+
+/// An address nobody listens on now.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn http_ok(address: &str, path: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let Ok(mut socket) = std::net::TcpStream::connect(address) else { return false };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    socket.write_all(request.as_bytes()).is_ok()
+        && socket.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}
+
+fn make_database(admin: &str, name: &str) {
+    for statement in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
+        let made = Command::new("psql").args([admin, "-qc", &statement]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
+
+fn with_database(admin: &str, name: &str) -> String {
+    let (server, _) = admin.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}

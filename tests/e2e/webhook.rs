@@ -1,0 +1,70 @@
+//! Signed webhooks.
+
+use egress::{AllowPrivate, Egress, Method, Policy, Request};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+/// The secret of the source `forms`.
+pub(crate) const SECRET: &str = "e2e-secret-of-the-forms-source";
+
+/// Posts to one ingest.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    client: Egress,
+    url: String,
+}
+
+/// What ingest answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Sender {
+    pub(crate) fn new(ingest: &str) -> Self {
+        let policy = Policy { allow_private: AllowPrivate::Yes, ..Policy::default() };
+        Self { client: Egress::new(policy).unwrap(), url: format!("http://{ingest}/hooks/forms") }
+    }
+
+    /// Posts an event, signed; the error is that of the connection.
+    pub(crate) async fn try_post(&self, body: &Value) -> Result<Answer, egress::Error> {
+        let body = body.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        self.post_raw(body.into_bytes(), Some(&signature)).await
+    }
+
+    /// Posts bytes as they are.
+    pub(crate) async fn post_raw(&self, body: Vec<u8>, signature: Option<&str>) -> Result<Answer, egress::Error> {
+        let mut request =
+            Request::new(Method::Post, &self.url).header("Content-Type", "application/json").body(body);
+        if let Some(signature) = signature {
+            request = request.header("X-Signature", signature);
+        }
+        let response = self.client.send(request).await?;
+        let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        Ok(Answer { status: response.status, body })
+    }
+
+    /// Posts an event that must be accepted.
+    pub(crate) async fn post(&self, body: &Value) -> Value {
+        let answer = self.try_post(body).await.unwrap();
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.body
+    }
+}
+
+/// An event of the source `forms`, with an id of its own.
+pub(crate) fn event(id: &str, kind: &str, email: &str) -> Value {
+    json!({ "id": id, "type": kind, "person": { "email": email } })
+}
+
+/// The same with data.
+pub(crate) fn event_with(id: &str, kind: &str, email: &str, data: Value) -> Value {
+    let mut event = event(id, kind, email);
+    event["data"] = data;
+    event
+}
