@@ -80,6 +80,10 @@ pub struct Suppressions {
 /// The name under which the statement about all channels is kept.
 const ALL: &str = "*";
 
+/// What follows the channel's name where a hard bounce is kept: it is of the address alone, so that it must never hide
+/// what the person said of the channel, whichever came first.
+const BOUNCE: &str = "!bounce";
+
 fn name(reach: Reach) -> &'static str {
     match reach {
         Reach::All => ALL,
@@ -87,10 +91,17 @@ fn name(reach: Reach) -> &'static str {
     }
 }
 
+fn slot(reach: Reach, statement: &Statement) -> String {
+    match statement.consent {
+        Consent::Stopped(StopReason::HardBounce) => format!("{}{BOUNCE}", name(reach)),
+        _ => name(reach).to_owned(),
+    }
+}
+
 impl Suppressions {
     /// Takes a statement into account; says whether anything changed.
     pub fn state(&mut self, reach: Reach, statement: Statement) -> Changed {
-        let slot = self.statements.entry(name(reach).to_owned());
+        let slot = self.statements.entry(slot(reach, &statement));
         match slot {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(statement);
@@ -121,7 +132,8 @@ impl Suppressions {
     /// Why a channel may not be used, if so: the later of what was said of it and of all channels.
     #[must_use]
     pub fn stop(&self, channel: Channel) -> Option<StopReason> {
-        let latest = [ALL, channel.as_str()]
+        let bounce = format!("{}{BOUNCE}", channel.as_str());
+        let latest = [ALL, channel.as_str(), &bounce]
             .into_iter()
             .filter_map(|name| self.statements.get(name))
             .max_by_key(|statement| rank(statement))?;
@@ -152,6 +164,7 @@ impl Suppressions {
     /// All statements.
     pub fn iter(&self) -> impl Iterator<Item = (Reach, &Statement)> {
         self.statements.iter().filter_map(|(name, statement)| {
+            let name = name.strip_suffix(BOUNCE).unwrap_or(name);
             let reach = if name == ALL { Reach::All } else { Reach::Channel(Channel::parse(name)?) };
             Some((reach, statement))
         })

@@ -13,6 +13,7 @@ use crate::enrollment::Enrollment;
 use crate::id::{AccountId, ContactId, EnrollmentId, TouchId, Workspace};
 use crate::identity::{HashKeys, Identity, IdentityKey, IdentityKind};
 use crate::suppression::Suppressions;
+use crate::time::BusinessClock;
 use crate::touch::{Timer, Touch};
 
 /// What became of a row.
@@ -150,6 +151,8 @@ pub struct OutOfIds;
 pub struct World {
     /// The store's now, in business time.
     pub now: Timestamp,
+    /// How wall time maps to business time: of retries, absences and pauses that are named in wall time.
+    pub clock: BusinessClock,
     /// The cadences, templates, segments and calendars in force.
     pub catalog: Arc<Catalog>,
     /// The secrets under which identities are hashed.
@@ -183,6 +186,7 @@ impl World {
     pub fn new(now: Timestamp, catalog: Arc<Catalog>, keys: Arc<HashKeys>, ids: Ids) -> Self {
         Self {
             now,
+            clock: BusinessClock::REAL,
             catalog,
             keys,
             identities: Rows::default(),

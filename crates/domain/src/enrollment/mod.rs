@@ -5,13 +5,15 @@ mod progress;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use progress::{Frozen, Hold, HoldReason, Place, Progress, StepRecord, StepResult};
+pub use progress::{Frozen, Hold, HoldReason, Place, Progress, Seen, StepRecord, StepResult};
 
 use crate::attributes::Attributes;
 use crate::cadence::Outcome;
 use crate::event::{Classification, EventKind};
 pub use crate::id::EnrollmentId;
-use crate::id::{AccountId, CadenceName, Class, ContactId, Digest, EnrollmentUid, Shard, SourceName, VersionId, Workspace};
+use crate::id::{
+    AccountId, CadenceName, Class, ContactId, Digest, EnrollmentUid, Shard, SourceName, VersionId, Workspace,
+};
 use crate::touch::{Channel, words};
 
 words! {

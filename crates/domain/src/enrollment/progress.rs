@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{StepId, TouchId, TouchKey, VariantName};
+use crate::time::Taken;
 use crate::touch::{Channel, words};
 
 /// See the module.
@@ -33,6 +34,9 @@ pub struct Progress {
     /// What the first hold froze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
+    /// Events that a wait of the cadence listens to, since the touches they are about went out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
     /// Any touch was opened, clicked, answered, or connected on a call (machines never count).
     #[serde(default)]
     pub opened: bool,
@@ -47,6 +51,92 @@ pub struct Progress {
     pub connected: bool,
 }
 
+impl Progress {
+    /// At the start: entered at that moment, with that date as day 1.
+    #[must_use]
+    pub fn new(day_one: Date, entered: Timestamp) -> Self {
+        Self {
+            day_one,
+            place: Place::Over,
+            previous_completed: entered,
+            visits: BTreeMap::new(),
+            history: Vec::new(),
+            variants: BTreeMap::new(),
+            holds: Vec::new(),
+            frozen: None,
+            seen: Vec::new(),
+            opened: false,
+            clicked: false,
+            replied: false,
+            connected: false,
+        }
+    }
+
+    /// The touch at which it is, if it is at one.
+    #[must_use]
+    pub fn touch(&self) -> Option<TouchId> {
+        match self.place {
+            Place::Touch { touch, .. } => Some(touch),
+            _ => None,
+        }
+    }
+
+    /// The step at which it is, if at one.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match &self.place {
+            Place::Touch { step, .. } | Place::Wait { step, .. } => Some(step),
+            Place::Ending { .. } | Place::Over => None,
+        }
+    }
+
+    /// Dates taken by earlier touches.
+    #[must_use]
+    pub fn taken(&self) -> Vec<Taken> {
+        self.history.iter().flat_map(|record| record.took.iter().copied()).collect()
+    }
+
+    /// The record of a touch that went out.
+    #[must_use]
+    pub fn record_of(&self, touch: TouchId) -> Option<&StepRecord> {
+        self.history.iter().rev().find(|record| record.touch == Some(touch))
+    }
+
+    /// The same, to change.
+    pub fn record_mut(&mut self, touch: TouchId) -> Option<&mut StepRecord> {
+        self.history.iter_mut().rev().find(|record| record.touch == Some(touch))
+    }
+
+    /// The last visit of a step that went out.
+    #[must_use]
+    pub fn last_sent(&self, step: &StepId) -> Option<&StepRecord> {
+        self.history.iter().rev().find(|record| record.step == *step && record.sent_at.is_some())
+    }
+}
+
+impl StepRecord {
+    /// What became of a visit, without a touch.
+    #[must_use]
+    pub fn new(step: StepId, visit: u32, result: StepResult, at: Timestamp) -> Self {
+        Self {
+            step,
+            visit,
+            result,
+            at,
+            key: None,
+            touch: None,
+            channel: None,
+            sent_at: None,
+            outcome: None,
+            message_id: None,
+            took: Vec::new(),
+            opened: false,
+            clicked: false,
+            replied: false,
+        }
+    }
+}
+
 /// Where an enrollment is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "at")]
@@ -57,6 +147,8 @@ pub enum Place {
         step: StepId,
         /// Its touch.
         touch: TouchId,
+        /// The day number on which it falls due (rule 6.1).
+        day: u32,
     },
     /// At a wait.
     Wait {
@@ -102,9 +194,12 @@ pub struct StepRecord {
     /// The task's outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// The local date that it took, with its day number: no step of another day falls on it (rule 6.1).
+    /// The id of the message, where an `email_sent` event named it: later steps thread on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub took: Option<(Date, u32)>,
+    pub message_id: Option<String>,
+    /// The local dates on which it went out and was completed: no step of another day falls on them (rule 6.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<Taken>,
     /// Its e-mail was opened.
     #[serde(default)]
     pub opened: bool,
@@ -114,6 +209,18 @@ pub struct StepRecord {
     /// It was answered.
     #[serde(default)]
     pub replied: bool,
+}
+
+/// An event that a wait listens to, noted before the wait was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The waiting step.
+    pub wait: StepId,
+    /// When it came, in business time.
+    pub at: Timestamp,
+    /// The touch that it named, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<TouchId>,
 }
 
 words! {
@@ -164,8 +271,8 @@ words! {
 pub struct Frozen {
     /// When.
     pub since: Timestamp,
-    /// The due time of the timer that it took away.
-    pub due_at: Option<Timestamp>,
+    /// How many business seconds were left of the delay that it took away.
+    pub remaining: Option<i64>,
     /// The awaited event came meanwhile: the wait is over on resume.
     #[serde(default)]
     pub came: bool,
