@@ -1,0 +1,8 @@
+//! Ingest over real sockets, with a bus that records.
+
+mod bad_input;
+mod good_input;
+mod life;
+mod limits;
+mod redeliveries;
+mod support;

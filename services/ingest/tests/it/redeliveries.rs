@@ -1,0 +1,88 @@
+//! Quarantined deliveries come back once the mapping is mended.
+
+use std::sync::{Arc, Mutex};
+
+use contracts::{Published, Redelivery};
+use jiff::Timestamp;
+use ports::bus::{Message, Topic};
+use serde_json::{Value, json};
+use webhooks::Settings;
+
+use crate::support::{Harness, OneRedelivery, door, partner, start, start_with};
+
+/// What a broken mapping leaves in quarantine for `body`.
+async fn quarantined(body: &Value) -> contracts::Quarantined {
+    let harness = start(vec![door(partner())]);
+    assert_eq!(harness.post("partner", body.to_string()).signed().send().await.status, 202);
+    let kept = harness.bus.quarantined().remove(0);
+    harness.finish().await;
+    kept
+}
+
+fn redrive(kept: contracts::Quarantined, settings: Settings) -> Harness {
+    let requested_at = Timestamp::from_second(1_772_900_000).unwrap();
+    let redelivery = Redelivery { quarantined: kept, requested_at, actor: Some("ops@ours.com".to_owned()) };
+    let encoded = redelivery.message(None);
+    let message = Message { topic: Topic::Redeliver, key: encoded.key, headers: encoded.headers, payload: encoded.payload };
+    let log = OneRedelivery { record: Mutex::new(Some(message)) };
+    start_with(vec![door(settings)], Some(Arc::new(log)))
+}
+
+async fn published(harness: &Harness) {
+    for _ in 0..2_000 {
+        if harness.bus.calls() > 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("nothing was published");
+}
+
+fn mended(map: Value) -> Settings {
+    Settings { map: Some(map), ..partner() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_mapping_makes_the_event_that_it_always_was() {
+    let body = json!({ "events": [{ "kind": "signup", "email": "ada@example.com" }] });
+    let kept = quarantined(&body).await;
+    let settings = mended(json!({
+        "each": "/events", "kind": { "table": { "signup": "form_submitted" }, "at": "/kind" }, "email": "/email",
+    }));
+
+    let harness = redrive(kept.clone(), settings.clone());
+    published(&harness).await;
+
+    let event = harness.bus.events().remove(0);
+    assert_eq!(event.digest, kept.digest);
+    assert_eq!(event.received_at, kept.received_at);
+    let live = harness.post("partner", body.to_string()).signed().send().await;
+    assert_eq!(live.status, 202);
+    assert_eq!(harness.bus.events()[1].digest, event.digest, "delivered again by the sender, it is the same event");
+    harness.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_could_not_be_taken_apart_is_taken_apart_then() {
+    let kept = quarantined(&json!({ "records": [
+        { "kind": "replied", "email": "a@b.co" }, { "kind": "replied", "email": "b@b.co" },
+    ] })).await;
+
+    let harness = redrive(kept, mended(json!({ "each": "/records", "kind": "/kind", "email": "/email" })));
+    published(&harness).await;
+
+    assert_eq!(harness.bus.events().len(), 2);
+    harness.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_still_cannot_be_translated_is_quarantined_again_under_its_name() {
+    let kept = quarantined(&json!({ "events": [{ "kind": "signup" }] })).await;
+
+    let harness = redrive(kept.clone(), partner());
+    published(&harness).await;
+
+    assert_eq!(harness.bus.quarantined().remove(0).digest, kept.digest);
+    assert!(harness.bus.events().is_empty());
+    harness.finish().await;
+}
