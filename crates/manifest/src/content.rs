@@ -58,8 +58,7 @@ fn read(stored: &Stored) -> Result<Content, Vec<Diagnostic>> {
     let source = Source::new(name, stored.text.as_str());
     let parsed = parse(&source);
     let mut errors: Vec<_> = parsed.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
-    let of_that_name =
-        |document: &&Document| document.kind == stored.kind && document.name == stored.name;
+    let of_that_name = |document: &&Document| document.kind == stored.kind && document.name == stored.name;
     let mut log = Log::default();
     let compiled = match parsed.documents.iter().find(of_that_name) {
         Some(document) => one(document, stored.version, Names::Trusted, &mut log),

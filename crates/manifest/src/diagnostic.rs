@@ -220,18 +220,15 @@ fn snippet(text: &Text, at: Extent) -> String {
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
     // Tabs and other control characters would move the caret, or the reader's cursor.
-    let line: Vec<char> = text.line(place.line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: Vec<char> =
+        text.line(place.line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let before = place.column - 1;
     let from = if before < WIDEST { 0 } else { before - WIDEST / 2 };
     let shown: String = line.iter().skip(from).take(WIDEST).collect();
     let left = shown.chars().count().saturating_sub(before - from);
     let length = text.slice(at).lines().next().unwrap_or_default().trim_end().chars().count();
     let carets = "^".repeat(length.min(left).max(1));
-    format!(
-        "{margin} |\n{number} | {}\n{margin} | {}{carets}",
-        shown.trim_end(),
-        " ".repeat(before - from)
-    )
+    format!("{margin} |\n{number} | {}\n{margin} | {}{carets}", shown.trim_end(), " ".repeat(before - from))
 }
 
 /// Findings about one text, in the order in which they were met.

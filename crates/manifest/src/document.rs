@@ -105,7 +105,10 @@ pub(crate) enum Standing {
 /// What a document says.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Cadence { labels: Vec<(String, String)>, spec: Box<CadenceSpec> },
+    Cadence {
+        labels: Vec<(String, String)>,
+        spec: Box<CadenceSpec>,
+    },
     Template(TemplateFile),
     Segment(SegmentSpec),
     Calendar(CalendarSpec),

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use domain::cadence::{
-    Cadence, Completion, ExitEffect, ExitScope, Guard, OnConflict, Outcome, Overdue, OverdueAction, PauseLength, Reentry,
-    Step, StepBody, Target, ZoneRule,
+    Cadence, Completion, ExitEffect, ExitScope, Guard, OnConflict, Outcome, Overdue, OverdueAction,
+    PauseLength, Reentry, Step, StepBody, Target, ZoneRule,
 };
 use domain::catalog::{Standing, TemplateSpec};
 use domain::event::EventKind;
 use domain::id::{CalendarName, Class, StepId, VersionId, Workspace};
 use domain::time::{DayCounting, Days, Slot, Span, TimeOfDay, Window, WindowPatch};
 use domain::touch::Channel;
-use manifest::{Compiled, Content, Document, Kind, Known, Source, Stored, Version, compile, content, load, parse};
+use manifest::{
+    Compiled, Content, Document, Kind, Known, Source, Stored, Version, compile, content, load, parse,
+};
 
 fn version() -> Version {
     Version { id: VersionId(7), number: 3 }
@@ -87,7 +89,10 @@ fn the_head_of_a_cadence() {
     );
 
     assert_eq!((cadence.reason.as_deref(), cadence.priority, &cadence.class), (Some("Asked"), 80, &None));
-    assert_eq!((cadence.zone, cadence.days), (ZoneRule::Fixed("Europe/Berlin".into()), DayCounting::Business));
+    assert_eq!(
+        (cadence.zone, cadence.days),
+        (ZoneRule::Fixed("Europe/Berlin".into()), DayCounting::Business)
+    );
     assert!(cadence.guards.has(Guard::Phone) && !cadence.guards.has(Guard::Exclusive));
     assert_eq!(cadence.overdue, Some(Overdue { after: span("2bd"), then: OverdueAction::Skip }));
     assert_eq!((cadence.end.wait, cadence.end.outcome), (span("5d"), Outcome::Nurture));
@@ -128,7 +133,8 @@ fn a_step_replaces_only_the_keys_of_the_window_that_it_names() {
     )
     .steps;
 
-    let patches: Vec<_> = steps.iter().map(|step| step.touch().and_then(|touch| touch.window.clone())).collect();
+    let patches: Vec<_> =
+        steps.iter().map(|step| step.touch().and_then(|touch| touch.window.clone())).collect();
     let noon = TimeOfDay::parse("12:00").ok();
     let monday = Window::weekly(vec![slot(&["mon"], "09:00", "10:00")]).expect("slots");
     assert_eq!(
@@ -212,8 +218,12 @@ fn a_touch_with_everything() {
     assert_eq!(touch.timing.at, TimeOfDay::parse("15:00").ok());
     assert_eq!((touch.purpose.as_deref(), touch.cta.as_deref()), (Some("Ask"), Some("Book")));
     assert_eq!((touch.due_within, touch.completion), (Some(span("1d")), Some(Completion::Automatic)));
-    assert_eq!(touch.overdue, Some(Overdue { after: span("10m"), then: OverdueAction::Goto(to_step("mail")) }));
-    let outcomes = [("connected", Target::End), ("no_answer", Target::Next), ("wrong_number", to_step("mail"))];
+    assert_eq!(
+        touch.overdue,
+        Some(Overdue { after: span("10m"), then: OverdueAction::Goto(to_step("mail")) })
+    );
+    let outcomes =
+        [("connected", Target::End), ("no_answer", Target::Next), ("wrong_number", to_step("mail"))];
     assert_eq!(touch.outcomes, outcomes.map(|(name, target)| (name.to_owned(), target)).into());
     assert_eq!((call.max_visits, call.when.is_some()), (1, true));
     assert_eq!((call.on[0].event, &call.on[0].goto), (EventKind::EmailClicked, &to_step("split")));
@@ -226,7 +236,10 @@ fn waits_and_branches() {
     let steps = cadence(STEPS).steps;
 
     let StepBody::Wait(wait) = step(&steps, "wait").body else { panic!("no wait") };
-    assert_eq!((wait.event, wait.of, wait.up_to), (EventKind::EmailOpened, Some(step_id("mail")), span("2d")));
+    assert_eq!(
+        (wait.event, wait.of, wait.up_to),
+        (EventKind::EmailOpened, Some(step_id("mail")), span("2d"))
+    );
     assert_eq!((wait.then, wait.otherwise, wait.when.is_some()), (to_step("split"), Target::End, true));
     let split = step(&steps, "split");
     assert_eq!(split.next, Target::End);
@@ -289,21 +302,27 @@ fn templates_segments_calendars_and_their_users() {
 
     let templates: Vec<&TemplateSpec> = compiled
         .iter()
-        .filter_map(|one| if let Content::Template(template) = &one.content { Some(&**template) } else { None })
+        .filter_map(
+            |one| if let Content::Template(template) = &one.content { Some(&**template) } else { None },
+        )
         .collect();
     assert_eq!((templates[0].channel, templates[0].version), (Channel::Email, VersionId(7)));
     assert!(templates[0].subject.is_some() && templates[0].text.is_some() && templates[0].html.is_some());
     assert_eq!(templates[0].requires, ["contact.email"]);
-    assert_eq!(templates[1].text.as_ref().map(|text| text.source()), Some("Ask"));
+    assert_eq!(templates[1].text.as_ref().map(domain::template::Template::source), Some("Ask"));
     let Content::Segment(name, when) = &compiled[2].content else { panic!("no segment") };
-    assert_eq!((name.as_str(), when.source(), compiled[2].workspace.as_str()), ("big", "account.size >= 1000", "west"));
+    assert_eq!(
+        (name.as_str(), when.source(), compiled[2].workspace.as_str()),
+        ("big", "account.size >= 1000", "west")
+    );
     let Content::Calendar(calendar) = &compiled[3].content else { panic!("no calendar") };
     let closed: Vec<_> = calendar.closed().iter().map(ToString::to_string).collect();
     assert_eq!(closed, ["2026-12-24", "2026-12-27 to 2026-12-31"]);
     let Content::Cadence(cadence) = &compiled[4].content else { panic!("no cadence") };
     assert_eq!(cadence.holidays, [CalendarName::new("ours").expect("a name")]);
     let arms: Vec<_> = cadence.steps[0].touch().expect("a touch").variants.iter().collect();
-    let said: Vec<_> = arms.iter().map(|(name, arm)| (name.as_str(), arm.template.is_some(), arm.weight)).collect();
+    let said: Vec<_> =
+        arms.iter().map(|(name, arm)| (name.as_str(), arm.template.is_some(), arm.weight)).collect();
     assert_eq!(said, [("x", true, 3), ("y", false, 1)]);
     assert!(cadence.steps[1].touch().expect("a touch").template.is_some());
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use domain::catalog::Standing;
 use domain::id::{VersionId, Workspace};
-use manifest::{Kind, Known, Source, Stored, Version, content, load, parse};
+use manifest::{Content, Kind, Known, Source, Stored, Version, compile, content, load, parse};
 
 fn files() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
@@ -25,10 +25,19 @@ fn the_examples_are_found_fault_with_nowhere() {
 
     let findings: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n\n"));
-    let cadences: BTreeSet<_> =
-        loaded.documents.iter().filter(|one| one.kind == Kind::Cadence).map(|one| one.name.as_str()).collect();
+    let cadences: BTreeSet<_> = loaded
+        .documents
+        .iter()
+        .filter(|one| one.kind == Kind::Cadence)
+        .map(|one| one.name.as_str())
+        .collect();
     let expected = [
-        "closed-lost", "cold-outbound-21d", "content-download", "inbound-demo", "re-engagement", "webinar-follow-up",
+        "closed-lost",
+        "cold-outbound-21d",
+        "content-download",
+        "inbound-demo",
+        "re-engagement",
+        "webinar-follow-up",
     ];
     assert_eq!(cadences, BTreeSet::from(expected));
 }
@@ -42,6 +51,22 @@ fn every_template_of_the_examples_is_used() {
     for template in all.documents.iter().filter(|one| one.kind == Kind::Template) {
         let uses = |text: &str| text.split([' ', ',', '}', '\n']).any(|word| word == template.name);
         assert!(cadences.iter().any(|one| uses(&one.text)), "{} is used by no cadence", template.name);
+    }
+}
+
+#[test]
+fn no_example_fails_for_a_field_that_it_does_not_say_it_needs() {
+    for document in files().iter().flat_map(|source| parse(source).documents) {
+        let version = Version { id: VersionId(1), number: 1 };
+        let (compiled, _) = compile(&[(document, version)], &Known::new());
+        let Some(Content::Template(template)) = compiled.into_iter().map(|one| one.content).next() else {
+            continue;
+        };
+        let parts = [&template.subject, &template.text, &template.html];
+        let required = parts.into_iter().flatten().flat_map(|part| part.required().map(ToString::to_string));
+        let silent: Vec<_> = required.filter(|field| !template.requires.contains(field)).collect();
+
+        assert!(silent.is_empty(), "{} needs {silent:?}", template.name);
     }
 }
 

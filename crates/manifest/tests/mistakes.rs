@@ -65,6 +65,11 @@ fn messages(input: &str) -> String {
     shown.join("\n\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
+#[expect(clippy::disallowed_methods, reason = "a switch of this test, no configuration")]
+fn asked_to_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
 #[test]
 fn every_mistake_has_its_message() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes.txt");
@@ -72,7 +77,7 @@ fn every_mistake_has_its_message() {
     let cases = cases(&text);
     assert!(cases.len() > 60, "{} cases", cases.len());
 
-    if std::env::var_os("UPDATE").is_some() {
+    if asked_to_update() {
         let head = text.split("\n=== ").next().unwrap_or_default();
         let mut anew = head.trim_end().to_owned() + "\n";
         for case in &cases {

@@ -5,17 +5,25 @@ use std::path::Path;
 use manifest::json_schema;
 use serde_json::Value;
 
+#[expect(clippy::disallowed_methods, reason = "a switch of this test, no configuration")]
+fn asked_to_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
 #[test]
 fn the_committed_schema_is_in_sync() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema/drumbeat-v1.schema.json");
     let made = serde_json::to_string_pretty(&json_schema()).expect("a schema is JSON") + "\n";
 
-    if std::env::var_os("UPDATE").is_some() {
+    if asked_to_update() {
         std::fs::write(&path, &made).expect("the folder is writable");
     }
 
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == made, "docs/schema is out of date: run UPDATE=1 cargo test -p manifest --test schema");
+    assert!(
+        committed == made,
+        "docs/schema is out of date: run UPDATE=1 cargo test -p manifest --test schema"
+    );
 }
 
 #[test]
@@ -45,7 +53,8 @@ fn every_reference_of_the_schema_leads_somewhere() {
 fn what_a_later_release_brings_is_not_offered() {
     let text = json_schema().to_string();
 
-    for later in ["all_of", "one_of", "resume", "round_robin", "guardrails", "shadow", "queue", "per_mailbox"] {
+    for later in ["all_of", "one_of", "resume", "round_robin", "guardrails", "shadow", "queue", "per_mailbox"]
+    {
         assert!(!text.contains(later), "{later}");
     }
 }

@@ -124,13 +124,16 @@ fn every_time_in_the_tables_is_what_the_domain_computes() {
             .filter(|line| line.starts_with('|'))
             .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
             .collect();
-        let Some((head, rows)) = rows.split_first().filter(|(head, _)| head.last() == Some(&"due")) else { continue };
+        let Some((head, rows)) = rows.split_first().filter(|(head, _)| head.last() == Some(&"due")) else {
+            continue;
+        };
         for row in rows.iter().skip(1) {
             let cell = |name: &str| head.iter().position(|one| *one == name).map(|at| row[at]);
             let (cadence, touch) = touch(cell("step").expect("a step"));
             let window = cadence.window.expect("a window");
             let schedule = Schedule::new(zone.clone(), window.clone(), Vec::new());
-            let patched = touch.window.map_or(window, |patch| patch.apply(schedule.window()).unwrap_or(Window::Any));
+            let patched =
+                touch.window.map_or(window, |patch| patch.apply(schedule.window()).unwrap_or(Window::Any));
             let step = schedule.with_window(patched);
             let previous = cell("step before done").map(|cell| moment(cell, &zone));
             let entry = cell("entered").map(|cell| moment(cell, &zone)).or(previous).expect("an anchor");

@@ -1,8 +1,8 @@
 //! Cadences.
 
 use domain::cadence::{
-    Cadence, End, Entry, ExitEffect, ExitRule, ExitScope, Goal, Guards, Jump, Limits, OnConflict, Outcome, PauseLength,
-    PausePolicy, Reentry, Target, Trigger, ZoneRule,
+    Cadence, End, Entry, ExitEffect, ExitRule, ExitScope, Goal, Guards, Jump, Limits, OnConflict, Outcome,
+    PauseLength, PausePolicy, Reentry, Target, Trigger, ZoneRule,
 };
 use domain::event::{EventKind, StopClass};
 use domain::expr::Position;
@@ -15,8 +15,8 @@ use super::{Compiler, Names, Version};
 use crate::diagnostic::{Code, Finding, suggest};
 use crate::document::Kind;
 use crate::model::{
-    At, CadenceSpec, CapFile, EffectWord, EntryFile, Exclusive, ExitRuleFile, JumpFile, LimitsFile, List, Maybe,
-    OneOrMany, ReentryFile, UntilFile, ZoneFile, check_trigger, given,
+    At, CadenceSpec, CapFile, EffectWord, EntryFile, Exclusive, ExitRuleFile, JumpFile, LimitsFile, List,
+    Maybe, OneOrMany, ReentryFile, UntilFile, ZoneFile, check_trigger, given,
 };
 
 /// The priority of a cadence that names none.
@@ -31,7 +31,8 @@ impl Compiler<'_> {
         version: Version,
     ) -> Option<Cadence> {
         let files = spec.steps.get().map_or(&[][..], |steps| steps.0.as_slice());
-        let ids: Vec<&str> = files.iter().filter_map(|step| step.get()?.id.get()).map(AsRef::as_ref).collect();
+        let ids: Vec<&str> =
+            files.iter().filter_map(|step| step.get()?.id.get()).map(AsRef::as_ref).collect();
         if files.is_empty() && spec.steps.get().is_some() {
             self.report(Code::BadValue, spec.steps.at, "a cadence needs at least one step");
         }
@@ -62,7 +63,12 @@ impl Compiler<'_> {
                 Some(ZoneFile::Fixed(zone)) => ZoneRule::Fixed(zone.clone()),
             },
             window: given(&spec.window).map(|window| window.0.clone()),
-            holidays: spec.holidays.0.iter().filter_map(|name| name.get().map(|name| name.0.clone())).collect(),
+            holidays: spec
+                .holidays
+                .0
+                .iter()
+                .filter_map(|name| name.get().map(|name| name.0.clone()))
+                .collect(),
             days: given(&spec.days).copied().unwrap_or(DayCounting::Calendar),
             entry: given(&spec.entry).map(|entry| self.entry(entry, &ids)),
             guards: Guards::new(given(&spec.guards).into_iter().flat_map(|guards| guards.0.iter().copied())),
@@ -87,7 +93,9 @@ impl Compiler<'_> {
     fn connector(&mut self, connector: &Maybe<ConnectorName>) {
         let Names::Of(known) = self.names else { return };
         let (Some(at), Some(known)) = (connector, known.connector_names()) else { return };
-        let Some(name) = at.get().map(ConnectorName::as_str).filter(|name| !known.contains(name)) else { return };
+        let Some(name) = at.get().map(ConnectorName::as_str).filter(|name| !known.contains(name)) else {
+            return;
+        };
         let say = format!("the configuration has no connector `{name}`");
         let finding = Finding::new(Code::UnknownName, at.at, say);
         self.log.push(finding.maybe_hint(suggest(name, known.iter().copied())));
@@ -127,7 +135,11 @@ impl Compiler<'_> {
             self.report(Code::MissingKey, at, "an exit rule needs `on` or `when`");
         }
         if let (None, Some(at), true) = (&rule.on, &rule.scope, scope != ExitScope::Contact) {
-            self.report(Code::Conflict, at.at, format!("`scope: {scope}` needs `on`: whose event would it be?"));
+            self.report(
+                Code::Conflict,
+                at.at,
+                format!("`scope: {scope}` needs `on`: whose event would it be?"),
+            );
         }
         let around = on.map_or_else(|| Around::new(Position::Guard, ids), |kind| Around::event(kind, ids));
         Some(ExitRule {
@@ -145,7 +157,8 @@ impl Compiler<'_> {
         if let Some(outcome) = rule.outcome.as_ref().filter(|_| !only_exit) {
             self.report(Code::Conflict, outcome.at, "`outcome` goes with `effect: exit` only");
         }
-        let lengths = [rule.pause_for.as_ref().map(|span| span.at), rule.until.as_ref().map(|until| until.at)];
+        let lengths =
+            [rule.pause_for.as_ref().map(|span| span.at), rule.until.as_ref().map(|until| until.at)];
         for at in lengths.into_iter().flatten().filter(|_| !only_pause) {
             self.report(Code::Conflict, at, "`for` and `until` go with `effect: pause` only");
         }

@@ -67,7 +67,8 @@ impl Compiler<'_> {
             }
         }
         let (key, said) = if spoken { ("script", &file.script) } else { ("text", &file.text) };
-        if said.is_none() && file.html.is_none() && !(spoken && file.text.is_some()) && file.script.is_none() {
+        if said.is_none() && file.html.is_none() && !(spoken && file.text.is_some()) && file.script.is_none()
+        {
             self.report(Code::MissingKey, file.channel.at, format!("a template for {channel} needs `{key}`"));
         }
     }
@@ -93,7 +94,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn place_in_template(&self, source: &At<String>, written: &str, error: TemplateError, code: Code) -> Finding {
+    fn place_in_template(
+        &self,
+        source: &At<String>,
+        written: &str,
+        error: TemplateError,
+        code: Code,
+    ) -> Finding {
         let start = offset(written, error.line, error.column);
         let word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '.');
         let length: usize = written[start..].chars().take_while(word).map(char::len_utf8).sum();
@@ -105,6 +112,7 @@ impl Compiler<'_> {
 /// The byte at a line and column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let within = text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len() - start, |(at, _)| at);
+    let within =
+        text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len() - start, |(at, _)| at);
     start + within
 }

@@ -88,5 +88,9 @@ pub(super) fn without_declaring(hint: String) -> String {
 }
 
 fn doubt(warning: &ExprError) -> Code {
-    if warning.message.ends_with("is not declared") { Code::UndeclaredAttribute } else { Code::DoubtfulExpression }
+    if warning.message.ends_with("is not declared") {
+        Code::UndeclaredAttribute
+    } else {
+        Code::DoubtfulExpression
+    }
 }

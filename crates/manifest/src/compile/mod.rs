@@ -75,7 +75,12 @@ pub(crate) enum Names<'a> {
 }
 
 /// Compiles one document; nothing when it has an error.
-pub(crate) fn one(document: &Document, version: Version, names: Names<'_>, log: &mut Log) -> Option<Compiled> {
+pub(crate) fn one(
+    document: &Document,
+    version: Version,
+    names: Names<'_>,
+    log: &mut Log,
+) -> Option<Compiled> {
     let mut compiler = Compiler { document, text: &document.source, names, log };
     let content = match &*document.body {
         Body::Cadence { labels, spec } => {

@@ -15,7 +15,7 @@ use super::{Compiler, Names};
 use crate::diagnostic::{Code, Finding, suggest};
 use crate::document::Kind;
 use crate::model::{
-    ArmFile, At, Later, List, Maybe, Named, OverdueFile, OverdueWord, StepFile, BranchFile, WaitFile, given,
+    ArmFile, At, BranchFile, Later, List, Maybe, Named, OverdueFile, OverdueWord, StepFile, WaitFile, given,
 };
 use crate::source::Extent;
 
@@ -36,14 +36,23 @@ pub(crate) const TASK_OUTCOMES: [&str; 12] = [
 ];
 
 impl Compiler<'_> {
-    pub(super) fn steps(&mut self, files: &[At<StepFile>], ids: &[&str], window: Option<&Window>) -> Vec<Step> {
+    pub(super) fn steps(
+        &mut self,
+        files: &[At<StepFile>],
+        ids: &[&str],
+        window: Option<&Window>,
+    ) -> Vec<Step> {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut steps = Vec::new();
         for (index, at) in files.iter().enumerate() {
             let Some(file) = at.get() else { continue };
             if let Some(id) = file.id.get() {
                 if matches!(id.as_str(), "next" | "end") {
-                    self.report(Code::BadValue, file.id.at, format!("`{id}` is taken: give the step another id"));
+                    self.report(
+                        Code::BadValue,
+                        file.id.at,
+                        format!("`{id}` is taken: give the step another id"),
+                    );
                 }
                 if !seen.insert(id.as_str()) {
                     self.report(Code::DuplicateName, file.id.at, format!("two steps have the id `{id}`"));
@@ -88,7 +97,11 @@ impl Compiler<'_> {
                 None
             }
             [(first, _), (second, at), ..] => {
-                self.report(Code::Conflict, *at, format!("`{second}` and `{first}` exclude each other: make two steps"));
+                self.report(
+                    Code::Conflict,
+                    *at,
+                    format!("`{second}` and `{first}` exclude each other: make two steps"),
+                );
                 None
             }
             [(kind, _)] => {
@@ -96,7 +109,9 @@ impl Compiler<'_> {
                     self.no_touch_keys(file, kind);
                 }
                 if let Some(channel) = &file.channel {
-                    return self.touch(file, *channel.get()?, around).map(|touch| StepBody::Touch(Box::new(touch)));
+                    return self
+                        .touch(file, *channel.get()?, around)
+                        .map(|touch| StepBody::Touch(Box::new(touch)));
                 }
                 if let Some(branch) = &file.branch {
                     return self.branch(branch, around);
@@ -186,7 +201,9 @@ impl Compiler<'_> {
         if let Names::Of(known) = self.names {
             let made_for = known.channel(&self.document.workspace, name.as_str());
             if let Some(other) = made_for.filter(|other| *other != channel) {
-                let say = format!("the template `{name}` is made for the channel {other}, the step is of {channel}");
+                let say = format!(
+                    "the template `{name}` is made for the channel {other}, the step is of {channel}"
+                );
                 self.report(Code::TemplateChannel, named.at, say);
             }
         }
@@ -194,7 +211,9 @@ impl Compiler<'_> {
     }
 
     fn variants(&mut self, file: &StepFile, channel: Channel) -> BTreeMap<VariantName, Variant> {
-        let (Some(at), Some(Named(arms))) = (&file.variants, given(&file.variants)) else { return BTreeMap::new() };
+        let (Some(at), Some(Named(arms))) = (&file.variants, given(&file.variants)) else {
+            return BTreeMap::new();
+        };
         if let Some(template) = place(&file.template).or(place(&file.script)) {
             let say = "a template beside `variants` is never used: name it in the arms";
             self.report(Code::Conflict, template, say);
@@ -224,13 +243,21 @@ impl Compiler<'_> {
     fn reply_to(&mut self, reply_to: &At<StepId>, channel: Channel, around: StepAround<'_>) {
         let Some(id) = reply_to.get() else { return };
         if channel != Channel::Email {
-            self.report(Code::Conflict, reply_to.at, format!("`reply_to` threads e-mails, and the step is of {channel}"));
+            self.report(
+                Code::Conflict,
+                reply_to.at,
+                format!("`reply_to` threads e-mails, and the step is of {channel}"),
+            );
             return;
         }
         let earlier = around.earlier.iter().filter_map(At::get).find(|step| step.id.get() == Some(id));
         match earlier {
             Some(step) if given(&step.channel) == Some(&Channel::Email) => {}
-            Some(_) => self.report(Code::Conflict, reply_to.at, format!("the step `{id}` sends no e-mail to reply to")),
+            Some(_) => self.report(
+                Code::Conflict,
+                reply_to.at,
+                format!("the step `{id}` sends no e-mail to reply to"),
+            ),
             None if around.ids.contains(&id.as_str()) => {
                 self.report(Code::Conflict, reply_to.at, format!("the step `{id}` is not before this one"));
             }
@@ -252,7 +279,9 @@ impl Compiler<'_> {
             (Some(to), OverdueWord::Wait | OverdueWord::Skip | OverdueWord::Exit) => {
                 self.report(Code::Conflict, to.at, "`to` goes with `then: goto` only");
             }
-            (None, OverdueWord::Goto) => self.report(Code::MissingKey, overdue.then.at, "`then: goto` needs `to`"),
+            (None, OverdueWord::Goto) => {
+                self.report(Code::MissingKey, overdue.then.at, "`then: goto` needs `to`");
+            }
             _ => {}
         }
         let target = overdue.to.as_ref().and_then(|to| self.target(to, ids));

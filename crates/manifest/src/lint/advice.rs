@@ -60,9 +60,10 @@ fn no_breakup(touches: &[&StepFile], log: &mut Log) {
         ];
         let says = |text: &str| {
             let text = text.to_lowercase();
-            FAREWELL.iter().any(|word| text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').any(|part| {
-                part == *word || part.split(['-', '_']).any(|piece| piece == *word)
-            }))
+            FAREWELL.iter().any(|word| {
+                text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_')
+                    .any(|part| part == *word || part.split(['-', '_']).any(|piece| piece == *word))
+            })
         };
         words.into_iter().flatten().any(says)
     };
@@ -70,14 +71,18 @@ fn no_breakup(touches: &[&StepFile], log: &mut Log) {
         return;
     }
     let say = "no step says that it is the last: a breakup message often gets the answer";
-    log.push(Finding::new(Code::NoBreakup, last.id.at, say).hint("name its id, template or purpose breakup, final or last"));
+    log.push(
+        Finding::new(Code::NoBreakup, last.id.at, say)
+            .hint("name its id, template or purpose breakup, final or last"),
+    );
 }
 
 fn same_template(touches: &[&StepFile], log: &mut Log) {
     let mut first: BTreeMap<&str, &StepFile> = BTreeMap::new();
     for step in touches {
         let own = step.template.iter().chain(&step.script);
-        let arms = given(&step.variants).into_iter().flat_map(|arms| &arms.0).filter_map(|arm| arm.value.get());
+        let arms =
+            given(&step.variants).into_iter().flat_map(|arms| &arms.0).filter_map(|arm| arm.value.get());
         let named = own.chain(arms.flat_map(|arm| arm.template.iter().chain(&arm.script)));
         for template in named {
             let Some(name) = template.get() else { continue };
@@ -115,7 +120,9 @@ fn no_cta(touches: &[&StepFile], log: &mut Log) {
         [one] => format!("the message {one} has no call to action"),
         many => format!("the messages {} have no call to action", many.join(", ")),
     };
-    log.push(Finding::new(Code::NoCta, first.id.at, say).hint("say with `cta` what the contact is asked to do"));
+    log.push(
+        Finding::new(Code::NoCta, first.id.at, say).hint("say with `cta` what the contact is asked to do"),
+    );
 }
 
 fn single_channel(touches: &[&StepFile], name: Extent, log: &mut Log) {
@@ -144,7 +151,9 @@ fn shrinking_gaps(touches: &[&StepFile], log: &mut Log) {
         }
         if gap * 2 < longest {
             let at = step.day.as_ref().map_or(step.id.at, |day| day.at);
-            let say = format!("the gap shrinks to {gap} d after one of {longest} d: pressure should ease off, not rise");
+            let say = format!(
+                "the gap shrinks to {gap} d after one of {longest} d: pressure should ease off, not rise"
+            );
             log.report(Code::ShrinkingGaps, at, say);
         }
         longest = longest.max(gap);
@@ -163,9 +172,15 @@ fn too_dense(touches: &[&StepFile], log: &mut Log) {
 }
 
 fn too_long(touches: &[&StepFile], log: &mut Log) {
-    if let Some((day, step)) = days(touches).into_iter().max_by_key(|(day, _)| *day).filter(|(day, _)| *day > LAST_DAY) {
+    if let Some((day, step)) =
+        days(touches).into_iter().max_by_key(|(day, _)| *day).filter(|(day, _)| *day > LAST_DAY)
+    {
         let at = step.day.as_ref().map_or(step.id.at, |day| day.at);
-        log.report(Code::TooLong, at, format!("the cadence runs for {day} days; most answers come within {LAST_DAY}"));
+        log.report(
+            Code::TooLong,
+            at,
+            format!("the cadence runs for {day} days; most answers come within {LAST_DAY}"),
+        );
     }
     if let Some(step) = touches.get(MOST_TOUCHES) {
         log.report(Code::TooLong, step.id.at, format!("the cadence has {} touches", touches.len()));

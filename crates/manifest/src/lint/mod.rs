@@ -83,7 +83,9 @@ pub fn load(sources: &[Source], known: &Known) -> Loaded {
     loaded.diagnostics.extend(lint(&loaded.documents, known));
     let order: BTreeMap<&str, usize> =
         sources.iter().enumerate().map(|(index, source)| (source.name.as_str(), index)).collect();
-    loaded.diagnostics.sort_by_key(|found| (order.get(found.file.as_str()).copied(), found.line, found.column));
+    loaded
+        .diagnostics
+        .sort_by_key(|found| (order.get(found.file.as_str()).copied(), found.line, found.column));
     loaded
 }
 

@@ -195,7 +195,11 @@ impl<const LEAST: u32, const MOST: u32> Read for Whole<LEAST, MOST> {
         let Value::Int(given) = scalar.value() else { return mismatch(node, "a whole number", log) };
         let number = given.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
         if number.is_none() {
-            log.report(Code::BadValue, node.at, format!("`{given}` is not a whole number from {LEAST} to {MOST}"));
+            log.report(
+                Code::BadValue,
+                node.at,
+                format!("`{given}` is not a whole number from {LEAST} to {MOST}"),
+            );
         }
         number.map(Self)
     }

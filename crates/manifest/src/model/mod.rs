@@ -9,8 +9,8 @@ mod step;
 mod time;
 
 pub(crate) use cadence::{
-    CadenceSpec, CapFile, EffectWord, EntryFile, Exclusive, ExitRuleFile, JumpFile, LimitsFile, ReentryFile, ZoneFile,
-    check_trigger,
+    CadenceSpec, CapFile, EffectWord, EntryFile, Exclusive, ExitRuleFile, JumpFile, LimitsFile, ReentryFile,
+    ZoneFile, check_trigger,
 };
 pub(crate) use content::{CalendarSpec, Metadata, SegmentSpec, TemplateFile};
 pub(crate) use leaf::Cel;

@@ -233,7 +233,9 @@ pub(crate) fn text<'n>(node: &'n Node, expected: &str, log: &mut Log) -> Option<
         Value::Nothing => mismatch(node, expected, log),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
             let say = format!("expected {expected}, found {}", node.describe());
-            log.push(Finding::new(Code::WrongType, node.at, say).hint(format!("quote it: \"{}\"", scalar.text)));
+            log.push(
+                Finding::new(Code::WrongType, node.at, say).hint(format!("quote it: \"{}\"", scalar.text)),
+            );
             None
         }
     }

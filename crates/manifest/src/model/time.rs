@@ -17,7 +17,8 @@ impl<const END: bool> Read for Clock<END> {
     fn read(node: &Node, log: &mut Log) -> Option<Self> {
         let NodeKind::Scalar(scalar) = &node.kind else { return mismatch(node, "a clock time", log) };
         if let Value::Int(number) = scalar.value() {
-            let finding = Finding::new(Code::BadValue, node.at, format!("the number {number} is not a clock time"));
+            let finding =
+                Finding::new(Code::BadValue, node.at, format!("the number {number} is not a clock time"));
             log.push(finding.maybe_hint(meant(number)));
             return None;
         }
@@ -215,7 +216,9 @@ impl Read for UntilFile {
             given => {
                 let moment = given.parse().map(Self::Moment).ok();
                 if moment.is_none() {
-                    let say = format!("`{given}` is neither `event.until` nor a moment such as \"2026-12-24T09:00:00Z\"");
+                    let say = format!(
+                        "`{given}` is neither `event.until` nor a moment such as \"2026-12-24T09:00:00Z\""
+                    );
                     log.report(Code::BadValue, node.at, say);
                 }
                 moment

@@ -97,7 +97,8 @@ impl<'t> Reader<'t> {
                     let root = self.node(event, &span)?;
                     let root = Rc::try_unwrap(root).unwrap_or_else(|shared| (*shared).clone());
                     let start = marker.min(root.at.start);
-                    let raw = RawDocument { root, extent: Extent::default(), log: std::mem::take(&mut self.log) };
+                    let raw =
+                        RawDocument { root, extent: Extent::default(), log: std::mem::take(&mut self.log) };
                     return Ok(Some(Started { raw, start }));
                 }
                 Event::StreamEnd => return Ok(None),
@@ -139,7 +140,9 @@ impl<'t> Reader<'t> {
         self.count(1, at)?;
         let kind = if tagged {
             let say = "tags such as `!name` have no meaning here";
-            self.log.push(Finding::new(Code::BadValue, at, say).hint("leave the tag out, and quote what is text"));
+            self.log.push(
+                Finding::new(Code::BadValue, at, say).hint("leave the tag out, and quote what is text"),
+            );
             NodeKind::Refused
         } else {
             kind
@@ -166,7 +169,11 @@ impl<'t> Reader<'t> {
         if self.nodes <= MOST_NODES {
             return Ok(());
         }
-        Err(Finding::new(Code::Syntax, at, format!("a document may hold at most {MOST_NODES} values, aliases written out")))
+        Err(Finding::new(
+            Code::Syntax,
+            at,
+            format!("a document may hold at most {MOST_NODES} values, aliases written out"),
+        ))
     }
 
     fn list(&mut self) -> Result<(Vec<Rc<Node>>, Extent), Finding> {

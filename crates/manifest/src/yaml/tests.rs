@@ -24,9 +24,23 @@ fn the_core_schema_knows_numbers_booleans_and_nothing() {
     };
 
     for (text, kind) in [
-        ("12", "Int"), ("-3", "Int"), ("0x1F", "Int"), ("0o17", "Int"), ("1.5", "Float"), (".5", "Float"),
-        ("1e3", "Float"), (".inf", "Float"), ("true", "Bool"), ("yes", "Text"), ("~", "Nothing"), ("", "Nothing"),
-        ("1.2.3", "Text"), ("-", "Text"), ("5m", "Text"), ("e3", "Text"), ("inf", "Text"),
+        ("12", "Int"),
+        ("-3", "Int"),
+        ("0x1F", "Int"),
+        ("0o17", "Int"),
+        ("1.5", "Float"),
+        (".5", "Float"),
+        ("1e3", "Float"),
+        (".inf", "Float"),
+        ("true", "Bool"),
+        ("yes", "Text"),
+        ("~", "Nothing"),
+        ("", "Nothing"),
+        ("1.2.3", "Text"),
+        ("-", "Text"),
+        ("5m", "Text"),
+        ("e3", "Text"),
+        ("inf", "Text"),
     ] {
         assert_eq!(read(text), kind, "{text}");
     }
