@@ -11,6 +11,13 @@ use crate::expr::schema::{Others, Variable, nearest};
 /// The statements of templates.
 const TAGS: [&str; 8] = ["if", "elif", "else", "endif", "for", "endfor", "raw", "endraw"];
 
+/// How deep brackets may nest in one piece of code, how many operators may follow one another there, and how deep
+/// statements may nest, an `elif` counting like another `if`: the engine recurses at each. Together they fit in half of a
+/// thread's stack in a build without optimisation.
+const MAX_BRACKETS: usize = 16;
+const MAX_LINKS: usize = 128;
+const MAX_BLOCKS: usize = 64;
+
 /// A source, for telling places in it.
 pub(super) struct Place<'a> {
     pub(super) name: &'a str,
@@ -58,6 +65,36 @@ impl Place<'_> {
                 let message = format!("templates have no `{tag}`");
                 let hint = "statements are if, elif, else, endif, for, endfor, raw and endraw".to_owned();
                 return Err(self.error(code.start - 2..code.end, message, Some(hint)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what would make the engine recurse too deep.
+    pub(super) fn check_depth(&self) -> Result<(), TemplateError> {
+        let mut blocks: Vec<usize> = Vec::new();
+        for code in code_of(self.source) {
+            let text = &self.source[code.clone()];
+            let shape = paths::shape_of(text);
+            if self.source[..code.start].ends_with("{%") {
+                match tag(text) {
+                    "if" | "for" => blocks.push(1),
+                    "elif" => {
+                        if let Some(block) = blocks.last_mut() {
+                            *block += 1;
+                        }
+                    }
+                    "endif" | "endfor" => {
+                        blocks.pop();
+                    }
+                    _ => {}
+                }
+            }
+            if shape.brackets > MAX_BRACKETS
+                || shape.links > MAX_LINKS
+                || blocks.iter().sum::<usize>() > MAX_BLOCKS
+            {
+                return Err(self.error(code, "the template is nested too deeply", None));
             }
         }
         Ok(())

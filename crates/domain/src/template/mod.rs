@@ -124,6 +124,7 @@ impl Template {
             ));
         }
         place.check_tags()?;
+        place.check_depth()?;
         let mut env = base(format).clone();
         env.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| place.syntax(&error))?;
         let free: BTreeSet<String> = env

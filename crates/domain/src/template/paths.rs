@@ -167,6 +167,34 @@ pub(super) fn filters_in(code: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
+/// How deep a piece of code may take the engine.
+pub(super) struct Shape {
+    /// The deepest nesting of brackets.
+    pub(super) brackets: usize,
+    /// Operators, dots, brackets and words that join values.
+    pub(super) links: usize,
+}
+
+/// The shape of a piece of code; texts in it do not count.
+pub(super) fn shape_of(code: &str) -> Shape {
+    static LINK: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"[-+*/%~|.<>=!\[({]|\b(?:not|and|or|in|is|if|else)\b|[\])}]"));
+    let texts: Vec<Range<usize>> = TEXT.find_iter(code).map(|found| found.range()).collect();
+    let (mut shape, mut open) = (Shape { brackets: 0, links: 0 }, 0_usize);
+    for found in LINK.find_iter(code).filter(|found| !texts.iter().any(|text| text.contains(&found.start())))
+    {
+        match found.as_str() {
+            "]" | ")" | "}" => open = open.saturating_sub(1),
+            link => {
+                shape.links += 1;
+                open += usize::from(matches!(link, "[" | "(" | "{"));
+                shape.brackets = shape.brackets.max(open);
+            }
+        }
+    }
+    shape
+}
+
 /// Where a piece of code cuts a part out of a value, `x[1:3]`.
 pub(super) fn slice_in(code: &str) -> Option<usize> {
     let texts: Vec<Range<usize>> = TEXT.find_iter(code).map(|found| found.range()).collect();

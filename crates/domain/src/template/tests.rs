@@ -284,6 +284,44 @@ fn work_and_length_are_bounded() {
 }
 
 #[test]
+fn nesting_never_overflows_three_quarters_of_a_threads_stack() {
+    let sources: Vec<String> = [15, 60, 120, 145, 4_000]
+        .into_iter()
+        .flat_map(|depth| {
+            [
+                format!("{{{{ {}1{} }}}}", "(".repeat(depth), ")".repeat(depth)),
+                format!("{{{{ {}1{} }}}}", "[".repeat(depth), "]".repeat(depth)),
+                format!("{{{{ {}1 }}}}", "not ".repeat(depth)),
+                format!("{{{{ {}1 }}}}", "-".repeat(depth)),
+                format!("{{{{ 1{} }}}}", " + 1".repeat(depth)),
+                format!("{{{{ 'a'{} }}}}", " ~ 'a'".repeat(depth)),
+                format!("{{{{ 'a'{} }}}}", " | upper".repeat(depth)),
+                format!("{{{{ contact.a{} }}}}", ".a".repeat(depth)),
+                format!("{{{{ {}1 }}}}", "1 if 1 else ".repeat(depth)),
+                format!("{}{}", "{% if 1 %}".repeat(depth), "{% endif %}".repeat(depth)),
+                format!("{}{}", "{% for a in [1] %}".repeat(depth), "{% endfor %}".repeat(depth)),
+            ]
+        })
+        .collect();
+    let rendered = std::thread::Builder::new()
+        .stack_size(1_536 * 1_024)
+        .spawn(move || {
+            for source in sources {
+                let _ =
+                    Template::compile("deep", &source, Format::Html).map(|template| template.render(&ada()));
+            }
+        })
+        .unwrap();
+
+    assert!(rendered.join().is_ok());
+    assert!(
+        refused(&format!("{{{{ {}1{} }}}}", "(".repeat(20), ")".repeat(20))).message.contains("too deeply")
+    );
+    let countries = vec!["'US'"; 300].join(", ");
+    assert_eq!(render(&format!("{{{{ 'yes' if 'US' in [{countries}] }}}}")).as_deref(), Ok("yes"));
+}
+
+#[test]
 fn templates_are_equal_when_made_of_the_same() {
     assert_eq!(template("{{ contact.email }}"), template("{{ contact.email }}"));
     assert_ne!(template("{{ contact.email }}"), template("{{ contact.phone }}"));
