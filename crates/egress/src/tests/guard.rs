@@ -1,4 +1,6 @@
 use std::io;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::Outcome;
 use crate::Policy;
 use crate::Request;
 use crate::address::Reserved;
+use crate::address::reserved;
 use crate::guard::admit;
 use crate::resolver::Forbidden;
 use crate::resolver::GuardedResolver;
@@ -182,6 +185,25 @@ fn urls_without_scheme_host_or_with_credentials_are_refused_without_being_quoted
                 assert!(!error.to_string().contains("secret"), "{error}");
             }
             other => panic!("{url}: {other:?}"),
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn an_ipv4_address_is_judged_alike_in_every_form_that_carries_it(bits: u32) {
+        let plain = Ipv4Addr::from(bits);
+        let [high, low] = [bits >> 16, bits & 0xffff].map(|half| u16::try_from(half).expect("16 bits"));
+        let carriers = [
+            plain.to_ipv6_mapped(),
+            Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, high, low),
+            Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
+            Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
+            Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0x5efe, high, low),
+        ];
+
+        for carrier in carriers {
+            proptest::prop_assert_eq!(reserved(carrier.into()), reserved(plain.into()), "{}", carrier);
         }
     }
 }

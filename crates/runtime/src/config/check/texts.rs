@@ -14,7 +14,9 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
         return Err("the scheme must be https or http".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it carries credentials; put them into auth, as a reference".to_owned());
+        return Err(
+            "it carries credentials, which do not belong in a URL; a connector takes them in auth".to_owned()
+        );
     }
     if url.host().is_none() {
         return Err("it has no host".to_owned());

@@ -158,4 +158,18 @@ mod tests {
         assert_eq!("5m".parse(), Ok(Tolerance::Within(Period(Duration::from_mins(5)))));
         assert!("never".parse::<Tolerance>().is_err_and(|error| error.contains("\"off\"")));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(millis in 0_u64..u64::MAX / 2) {
+            let period = Period(Duration::from_millis(millis));
+
+            proptest::prop_assert_eq!(period.to_string().parse(), Ok(period));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,12}") {
+            let _ = text.parse::<Tolerance>();
+        }
+    }
 }

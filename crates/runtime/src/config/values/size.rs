@@ -139,4 +139,16 @@ mod tests {
             assert_eq!(ByteSize(bytes).to_string(), text);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(bytes: u64) {
+            proptest::prop_assert_eq!(ByteSize(bytes).to_string().parse(), Ok(ByteSize(bytes)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,12}") {
+            let _ = text.parse::<ByteSize>();
+        }
+    }
 }
