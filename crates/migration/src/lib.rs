@@ -9,19 +9,8 @@
 
 mod dialect;
 mod m0001_begin;
+mod migrator;
 mod run;
 
+pub use migrator::Migrator;
 pub use run::{MigrateError, Migrated, Standing, migrate, standing};
-
-use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
-
-/// All migrations, in order.
-#[derive(Debug, Clone, Copy)]
-pub struct Migrator;
-
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_begin::Migration)]
-    }
-}

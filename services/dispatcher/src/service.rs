@@ -1,0 +1,129 @@
+//! What the service is given, how it works, and its one entry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Catalogs;
+use futures::future::join_all;
+use ports::clock::Clock;
+use domain::id::ConnectorName;
+use ports::connector::{Connector, Idempotency};
+use ports::dispatch::{Commands, Dispatch, WorkerId, Workers};
+use ports::unit::Units;
+use ports::wake::Wakes;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::settle::Settled;
+use crate::upkeep::Standing;
+use crate::{commands, lanes, settle, upkeep};
+
+/// Everything that the dispatcher uses of the world.
+pub struct Deps {
+    /// Settles and defers.
+    pub units: Arc<dyn Units>,
+    /// Picks and marks.
+    pub dispatch: Arc<dyn Dispatch>,
+    /// What is to be withdrawn.
+    pub commands: Arc<dyn Commands>,
+    /// Which dispatchers live.
+    pub workers: Arc<dyn Workers>,
+    /// Signals of the store.
+    pub wakes: Arc<dyn Wakes>,
+    /// The content in force.
+    pub catalogs: Arc<Catalogs>,
+    /// Where tasks go; the inbox among them.
+    pub connectors: Vec<Arc<dyn Connector>>,
+    /// Wall and monotonic time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the id of a worker: one a process start, another when its row was taken away.
+    pub new_worker: Arc<dyn Fn() -> WorkerId + Send + Sync>,
+    /// Told what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Deps {
+    /// Whether a request of unknown outcome may be repeated or looked up by us; else a person decides.
+    pub(crate) fn may_repeat(&self, connector: &ConnectorName) -> bool {
+        self.connectors
+            .iter()
+            .find(|known| known.name() == connector)
+            .is_some_and(|known| known.traits().idempotency != Idempotency::None)
+    }
+}
+
+/// Whether anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    /// Touches go out.
+    Enabled,
+    /// `[dispatch] enabled = false`: only settles, withdraws and takes over.
+    Disabled,
+}
+
+/// How the dispatcher works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether anything is sent.
+    pub sending: Sending,
+    /// A request must start this long after its mark was sent to the store, or the mark is void.
+    pub start_within: Duration,
+    /// Transient errors are tried this long, from the first attempt.
+    pub give_up_after: Duration,
+    /// How long requests in flight may take once a stop was asked for.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sending: Sending::Enabled,
+            start_within: Duration::from_millis(250),
+            give_up_after: Duration::from_secs(24 * 60 * 60),
+            drain: Duration::from_secs(7),
+        }
+    }
+}
+
+/// Is told what happens, for metrics. Every method has a cheap implementation.
+pub trait Observer: Send + Sync {
+    /// An attempt ended: `sent`, `rejected`, `retry`, `exhausted`, `unknown` or `void`.
+    fn attempt(&self, connector: &str, outcome: &'static str, took: Duration);
+    /// A touch was marked this long (wall time) after it was due.
+    fn lateness(&self, late: Duration);
+    /// A touch was not marked: `held`, `full`, `lost`, `judged`, `unrenderable`.
+    fn passed_over(&self, why: &'static str);
+    /// A connection waits this long, for the reason given.
+    fn waiting(&self, connector: &str, wait: Duration);
+}
+
+/// Runs until `stop` is cancelled, then lets what is in flight end.
+pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
+    let deps = Arc::new(deps);
+    let (standing, _) = watch::channel(Standing::fresh((deps.new_worker)()));
+    let (settled, queue) = mpsc::channel::<Settled>(4096);
+
+    let upkeep = upkeep::run(Arc::clone(&deps), standing.clone(), settled.clone(), stop.clone());
+    let lanes: Vec<_> = deps
+        .connectors
+        .iter()
+        .map(|connector| {
+            lanes::run(lanes::Lanes {
+                deps: Arc::clone(&deps),
+                settings: settings.clone(),
+                connector: Arc::clone(connector),
+                standing: standing.subscribe(),
+                settled: settled.clone(),
+                stop: stop.clone(),
+            })
+        })
+        .collect();
+    // Each loop drops its sender when it ends; once all are gone the queue ends, and settling ends with it.
+    drop(settled);
+    let commands = commands::run(Arc::clone(&deps), standing.subscribe(), stop.clone());
+    futures::join!(join_all(lanes), upkeep, commands, settle::run(Arc::clone(&deps), queue));
+    let worker = standing.borrow().worker;
+    if let Err(error) = deps.workers.leave(worker).await {
+        tracing::warn!(error = %error, "the worker's row could not be taken away; others take it for dead soon");
+    }
+}
