@@ -1,6 +1,7 @@
 //! What the tests look at: the workspace's own packages and their declared dependencies.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -12,13 +13,16 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository's root exists")
 }
 
-/// The workspace as declared, without resolving third-party crates (so that it works offline).
-pub(crate) fn metadata() -> Metadata {
-    MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .no_deps()
-        .exec()
-        .expect("cargo can read the workspace")
+/// The workspace as declared, without resolving third-party crates (so that it works offline). Read once.
+pub(crate) fn metadata() -> &'static Metadata {
+    static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+        MetadataCommand::new()
+            .manifest_path(root().join("Cargo.toml"))
+            .no_deps()
+            .exec()
+            .expect("cargo can read the workspace")
+    });
+    &METADATA
 }
 
 /// A dependency that ends up in what we ship: normal or build, optional or not.
