@@ -107,6 +107,8 @@ pub struct Defaults {
     pub window: Window,
     /// Caps on every cadence's touches; the tighter of these and the cadence's own counts.
     pub per_contact: Vec<Limit<Channel>>,
+    /// Caps on every owner's touches; likewise.
+    pub per_owner: Vec<Limit<Channel>>,
     /// The channels that each connector carries out itself.
     pub delivers: HashMap<crate::id::ConnectorName, Vec<Channel>>,
 }

@@ -62,8 +62,9 @@ async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
             Ok(()) => {
                 let since = *beating_since.get_or_insert(now);
                 // A database outage makes nobody dead: only an unbroken heart may judge others.
+                let worker = standing.borrow().worker;
                 if now.saturating_sub(since) >= SILENCE
-                    && let Err(error) = deps.workers.reap(standing.borrow().worker).await
+                    && let Err(error) = deps.workers.reap(worker).await
                 {
                     tracing::warn!(error = %error, "silent workers could not be removed");
                 }

@@ -151,6 +151,7 @@ fn processor(store: &Arc<Units_>) -> Processor {
         zone: jiff::tz::TimeZone::UTC,
         window: Window::Any,
         per_contact: Vec::new(),
+        per_owner: Vec::new(),
         delivers: std::collections::HashMap::new(),
     };
     Processor::new(Arc::<Units_>::clone(store), Arc::new(Catalogs::new(Arc::new(NoContent), defaults)))

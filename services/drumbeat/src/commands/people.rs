@@ -1,0 +1,95 @@
+//! `pause`, `resume`, `remove`, `suppress`, `resubscribe`.
+
+use domain::decision::DecisionRecord;
+use engine::{Action, Subject};
+use ports::dispatch::{Flag, FlagState, Flags as _};
+use serde_json::json;
+
+use super::actor;
+use super::workbench::{Verdict, Workbench, person, sentences, subject};
+use crate::cli::{Global, PauseArgs, RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs};
+use crate::exit::{Failure, Outcome};
+use crate::output;
+
+pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
+    let bench = Workbench::open(global).await?;
+    match flag(global, &args.scope) {
+        Some(_) if args.until.is_some() => {
+            Err(Failure::Usage("--until is for enrollments; a pause of this scope holds until `resume`".to_owned()))
+        }
+        Some(flag) => set(&bench, global, flag, FlagState::Stopped).await,
+        None => one(&bench, global, &args.scope, Action::Pause { until: args.until }).await,
+    }
+}
+
+pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
+    let bench = Workbench::open(global).await?;
+    match flag(global, &args.scope) {
+        Some(flag) => set(&bench, global, flag, FlagState::Clear).await,
+        None => one(&bench, global, &args.scope, Action::Resume).await,
+    }
+}
+
+fn flag(global: &Global, scope: &Scope) -> Option<Flag> {
+    let workspace = || global.workspace.clone();
+    if let Some(cadence) = &scope.cadence {
+        return Some(Flag::Cadence(workspace(), cadence.clone()));
+    }
+    if let Some(owner) = &scope.owner {
+        return Some(Flag::Owner(workspace(), owner.clone()));
+    }
+    if let Some(connector) = &scope.connector {
+        return Some(Flag::Connector(connector.clone()));
+    }
+    scope.all.then(|| Flag::Workspace(workspace()))
+}
+
+async fn set(bench: &Workbench, global: &Global, flag: Flag, state: FlagState) -> Outcome {
+    let stopped = state == FlagState::Stopped;
+    let shown = format!("{flag:?}");
+    bench.store.set_flag(flag, state, &actor()).await?;
+    output::show(global.output, &json!({ "flag": shown, "stopped": stopped }), || {
+        println!("{}", if stopped { "paused: nothing of it is sent until `drumbeat resume`" } else { "it goes on" });
+    })
+}
+
+async fn one(bench: &Workbench, global: &Global, scope: &Scope, action: Action) -> Outcome {
+    let who = scope.who.as_deref().unwrap_or_default();
+    let decided = bench.act(global, subject(who)?, action).await?;
+    tell(global, &decided)
+}
+
+pub(super) async fn remove(global: &Global, args: &RemoveArgs) -> Outcome {
+    let bench = Workbench::open(global).await?;
+    let action = Action::Remove { reason: args.reason.clone() };
+    let decided = bench.act(global, subject(&args.who)?, action).await?;
+    tell(global, &decided)
+}
+
+pub(super) async fn suppress(global: &Global, args: &SuppressArgs) -> Outcome {
+    let bench = Workbench::open(global).await?;
+    let action = Action::Suppress { channel: args.channel, reason: args.reason.clone() };
+    let decided = bench.act(global, Subject::Contact(person(&args.contact)?), action).await?;
+    tell(global, &decided)
+}
+
+pub(super) async fn resubscribe(global: &Global, args: &ResubscribeArgs) -> Outcome {
+    let bench = Workbench::open(global).await?;
+    let action = Action::Resubscribe { channel: args.channel };
+    let decided = bench.act(global, Subject::Contact(person(&args.contact)?), action).await?;
+    tell(global, &decided)
+}
+
+/// Says what was decided; refused or ignored: exit code 1.
+pub(super) fn tell(global: &Global, decided: &[DecisionRecord]) -> Outcome {
+    let (lines, verdict) = sentences(decided);
+    output::show(global.output, &decided, || {
+        for line in &lines {
+            println!("{line}");
+        }
+        if lines.is_empty() {
+            println!("nothing to do");
+        }
+    })?;
+    if verdict == Verdict::Refused { Err(Failure::findings()) } else { Ok(()) }
+}

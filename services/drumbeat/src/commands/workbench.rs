@@ -1,0 +1,130 @@
+//! What commands that talk to the store work with.
+
+use std::sync::Arc;
+
+use domain::decision::{Decision, DecisionRecord};
+use domain::id::{EnrollmentUid, SourceName};
+use domain::identity::{CrmId, Email, HashKeys, Phone, SubjectKeys};
+use engine::{Act, Action, Actor, Catalogs, People, Subject};
+use ports::clock::Clock;
+use runtime::config::Config;
+use store::Store;
+
+use super::{actor, usage};
+use crate::cli::Global;
+use crate::exit::Failure;
+use crate::wiring::{self, SystemClock};
+
+/// The store and what stands around it, opened for one command.
+pub(super) struct Workbench {
+    pub(super) config: Config,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) store: Arc<Store>,
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) keys: HashKeys,
+}
+
+impl Workbench {
+    pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
+        let config = wiring::load(global, &[])?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store = wiring::open_store(&config, &clock, "cli").await?;
+        let catalogs = Arc::new(Catalogs::new(Arc::<Store>::clone(&store), wiring::defaults(&config)?));
+        let keys = wiring::keys(&config)?;
+        Ok(Self { config, clock, store, catalogs, keys })
+    }
+
+    /// Lets the person at the keyboard act.
+    pub(super) async fn act(&self, global: &Global, subject: Subject, action: Action) -> Result<Vec<DecisionRecord>, Failure> {
+        let act = self.act_of(global, subject, action)?;
+        Ok(self.people().act(act).await?)
+    }
+
+    pub(super) fn act_of(&self, global: &Global, subject: Subject, action: Action) -> Result<Act, Failure> {
+        let via = SourceName::new("cli").map_err(|error| usage(error.to_string()))?;
+        Ok(Act {
+            workspace: global.workspace.clone(),
+            actor: Actor { name: actor(), via },
+            id: wiring::fresh_id(),
+            at: self.clock.now(),
+            subject,
+            action,
+        })
+    }
+
+    pub(super) fn people(&self) -> People {
+        People::new(Arc::<Store>::clone(&self.store), Arc::clone(&self.catalogs))
+    }
+}
+
+/// An enrollment's id, or a person.
+pub(super) fn subject(who: &str) -> Result<Subject, Failure> {
+    match uuid::Uuid::try_parse(who) {
+        Ok(uid) => Ok(Subject::Enrollment(EnrollmentUid(uid))),
+        Err(_) => Ok(Subject::Contact(person(who)?)),
+    }
+}
+
+/// A person, by e-mail address, phone number or CRM id.
+pub(super) fn person(who: &str) -> Result<SubjectKeys, Failure> {
+    let mut keys = SubjectKeys::default();
+    if who.contains('@') {
+        keys.email = Some(Email::parse(who).map_err(|error| usage(format!("{who:?}: {error}")))?);
+    } else if who.starts_with('+') {
+        keys.phone = Some(Phone::parse(who).map_err(|error| usage(format!("{who:?}: {error}")))?);
+    } else {
+        keys.crm_ids = vec![CrmId::new(who).map_err(|error| usage(format!("{who:?}: {error}")))?];
+    }
+    Ok(keys)
+}
+
+/// What was decided, in sentences; and whether anything was refused or ignored.
+pub(super) fn sentences(records: &[DecisionRecord]) -> (Vec<String>, Verdict) {
+    let mut lines = Vec::new();
+    let mut verdict = Verdict::Done;
+    for item in records.iter().flat_map(|record| &record.items) {
+        lines.push(sentence(item));
+        if matches!(item, Decision::Refused { .. } | Decision::Ignored { .. }) {
+            verdict = Verdict::Refused;
+        }
+    }
+    (lines, verdict)
+}
+
+/// Whether what a person asked for was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Done,
+    Refused,
+}
+
+/// A decision in words.
+pub(crate) fn sentence(decision: &Decision) -> String {
+    match decision {
+        Decision::Ignored { why } => format!("ignored ({}): {}", why.code, why.text),
+        Decision::Noted { what } => format!("{}: {}", what.code, what.text),
+        Decision::Enrolled { cadence, version, enrollment } => {
+            format!("entered {cadence} (version {version}) as {enrollment}")
+        }
+        Decision::Refused { cadence, refusal } => {
+            format!("not entered {cadence}: {}: expected {}, saw {}", refusal.rule, refusal.expected, refusal.seen)
+        }
+        Decision::Ended { cadence, state, rule, outcome, .. } => {
+            format!("{state} from {cadence} by {rule}, outcome {outcome}")
+        }
+        Decision::Paused { by, until: Some(until), .. } => format!("paused by {by} until {until}"),
+        Decision::Paused { by, until: None, .. } => format!("paused by {by} until resumed"),
+        Decision::Resumed { by, .. } => format!("goes on, by {by}"),
+        Decision::Advanced { from, to, why, .. } => {
+            let name = |step: &Option<domain::id::StepId>, none: &str| {
+                step.as_ref().map_or_else(|| none.to_owned(), ToString::to_string)
+            };
+            format!("{} -> {} ({})", name(from, "start"), name(to, "end"), why.code)
+        }
+        Decision::Scheduled { step, due_at, shifts, .. } => {
+            let why = shifts.last().map(|shift| format!(" ({})", shift.text)).unwrap_or_default();
+            format!("{step} is due {due_at}{why}")
+        }
+        Decision::Touched { step, what, .. } => format!("{step}: {}: {}", what.code, what.text),
+    }
+}

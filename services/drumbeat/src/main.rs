@@ -1,0 +1,19 @@
+//! `drumbeat`: every role of the engine and its command line, in one binary.
+//!
+//! This crate only wires: it reads the configuration, builds adapters, hands them to the services as ports, and turns
+//! what people type into calls of `engine`. It decides nothing.
+
+mod bench;
+mod cli;
+mod commands;
+mod demo;
+mod exit;
+mod output;
+mod wiring;
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    exit::report(commands::run(cli))
+}

@@ -1,0 +1,17 @@
+//! From the configuration to running services: the one place that knows every adapter.
+
+mod adapters;
+mod clock;
+mod config;
+mod connectors;
+mod defaults;
+mod folder;
+mod observers;
+mod roles;
+
+pub(crate) use adapters::{keys, open_bus, open_store, url};
+pub(crate) use clock::{SystemClock, fresh_id, random_key, variable};
+pub(crate) use config::{load, read};
+pub(crate) use connectors::{connectors, names as connector_names};
+pub(crate) use defaults::defaults;
+pub(crate) use roles::{Started, System};
