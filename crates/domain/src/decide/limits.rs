@@ -79,8 +79,9 @@ fn budgets(world: &World, touch: TouchId, now: Timestamp) -> Vec<Budget> {
 
     if let Some(owner) = &touch.owner {
         let owner = format!("{}/owner/{owner}", touch.workspace);
-        let counted = in_force(catalog, touch).flat_map(|cadence| &cadence.limits.per_owner);
-        caps(&mut budgets, (&owner, "per_owner"), (own.limits.per_owner.iter().collect(), counted.collect()), (touch.channel, now, &zone));
+        let binding = own.limits.per_owner.iter().chain(&catalog.defaults.per_owner);
+        let counted = in_force(catalog, touch).flat_map(|cadence| &cadence.limits.per_owner).chain(&catalog.defaults.per_owner);
+        caps(&mut budgets, (&owner, "per_owner"), (binding.collect(), counted.collect()), (touch.channel, now, &zone));
     }
     gap(&mut budgets, (&contact, own, &times), (catalog, touch), now);
     budgets.sort_by(|one, two| one.key.cmp(&two.key));
