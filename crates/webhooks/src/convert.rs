@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(time(&written), Some(moment), "{written}");
         }
         assert_eq!(
-            time(&json!(1_521_472_262.908_181)).map(|at| at.as_microsecond()),
+            time(&json!(1_521_472_262.908_181)).map(Timestamp::as_microsecond),
             Some(1_521_472_262_908_181)
         );
     }

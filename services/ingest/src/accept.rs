@@ -74,7 +74,11 @@ impl Judgement {
 }
 
 /// `/hooks/{source}`, every method.
-pub(crate) async fn hook(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn hook(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
     let began = state.clock.monotonic();
     let Some(entry) = request.match_info().get("source").and_then(|name| state.entries.get(name)) else {
         return Problem::new(ProblemId::UnknownSource).into_response();
@@ -127,7 +131,10 @@ async fn judge(entry: &Entry, request: &HttpRequest, payload: web::Payload, stat
             let limit = entry.max_body;
             let problem = Problem::new(ProblemId::TooLarge).detail(format!("the limit is {limit} bytes"));
             let reason = Note::new("too_large", format!("more than {limit} bytes"));
-            return Judgement { size: read, ..Judgement::refused(Verdict::TooLarge, Answer::Hangup(problem), reason) };
+            return Judgement {
+                size: read,
+                ..Judgement::refused(Verdict::TooLarge, Answer::Hangup(problem), reason)
+            };
         }
         Body::TooSlow => {
             let problem = Problem::new(ProblemId::TooSlow);
@@ -151,31 +158,36 @@ async fn judge(entry: &Entry, request: &HttpRequest, payload: web::Payload, stat
     };
     let judged = match outcomes(entry, &delivery) {
         Ok(outcomes) => settle(entry, outcomes, state).await,
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     Judgement { size: body.len(), ..judged }
 }
 
 /// Verified, allowed, of the right type, read and translated, in this order.
-fn outcomes(entry: &Entry, delivery: &Request<'_>) -> Result<Outcomes, Judgement> {
+fn outcomes(entry: &Entry, delivery: &Request<'_>) -> Result<Outcomes, Box<Judgement>> {
     let source = &entry.source;
+    let refused = |verdict, answer, reason| Box::new(Judgement::refused(verdict, answer, reason));
     let verified = source.verify(delivery).map_err(|error| {
         let answer = Answer::Refused(Problem::new(ProblemId::BadSignature));
-        Judgement::refused(Verdict::Unverified, answer, Note::new(error.as_str(), error.to_string()))
+        refused(Verdict::Unverified, answer, Note::new(error.as_str(), error.to_string()))
     })?;
     if let Some(Err(wait)) = entry.limiter.as_ref().map(Limiter::take) {
         let answer = Answer::over_rate(source.profile().over_rate, wait);
-        return Err(Judgement::refused(Verdict::RateLimited, answer, Note::new("rate_limited", "over the source's rate")));
+        return Err(refused(
+            Verdict::RateLimited,
+            answer,
+            Note::new("rate_limited", "over the source's rate"),
+        ));
     }
     source.check_media(delivery).map_err(|error| {
         let problem = Problem::new(ProblemId::UnsupportedMediaType).detail(error.to_string());
         let reason = Note::new("unsupported_media_type", error.to_string());
-        Judgement::refused(Verdict::Malformed, Answer::Refused(problem), reason)
+        refused(Verdict::Malformed, Answer::Refused(problem), reason)
     })?;
     let items = source.decode(delivery, &verified).map_err(|error| {
         let problem = Problem::new(ProblemId::MalformedBody).detail(error.to_string());
         let reason = Note::new(error.as_str(), error.to_string());
-        Judgement::refused(Verdict::Malformed, Answer::Refused(problem), reason)
+        refused(Verdict::Malformed, Answer::Refused(problem), reason)
     })?;
     let trace = propagation::inject(&Span::current());
     Ok(Outcomes::of(source, items, delivery.received_at, trace.as_deref()))
@@ -227,7 +239,8 @@ impl State {
         let now = self.clock.monotonic();
         let took = now.saturating_sub(began);
         self.metrics.delivery_answered(name.as_str(), took);
-        let refused = !matches!(judgement.verdict, Verdict::Accepted | Verdict::Quarantined | Verdict::Handshake);
+        let refused =
+            !matches!(judgement.verdict, Verdict::Accepted | Verdict::Quarantined | Verdict::Handshake);
         if refused {
             self.metrics.events_ingested(name.as_str(), judgement.verdict.as_str(), 1);
         }

@@ -47,7 +47,9 @@ impl Answer {
     /// A refusal of what comes too fast, to be repeated after `wait` at the earliest.
     pub(crate) fn over_rate(refusal: Overload, wait: Duration) -> Self {
         Self::overload(match refusal {
-            Overload::Unavailable { retry_after } => Overload::Unavailable { retry_after: retry_after.max(wait) },
+            Overload::Unavailable { retry_after } => {
+                Overload::Unavailable { retry_after: retry_after.max(wait) }
+            }
             Overload::TooManyRequests { retry_after } => {
                 Overload::TooManyRequests { retry_after: retry_after.max(wait) }
             }

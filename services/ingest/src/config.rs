@@ -52,17 +52,23 @@ impl Config {
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { listen: config.ingest.listen, doors, body_time: BODY_TIME }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { listen: config.ingest.listen, doors, body_time: BODY_TIME })
+        } else {
+            Err(problems)
+        }
     }
 }
 
 fn door(source: &config::Source) -> Result<Door, String> {
     let name = SourceName::new(source.name.as_str()).map_err(|error| format!("name: {error}"))?;
-    let workspace = Workspace::new(source.workspace.as_str()).map_err(|error| format!("workspace: {error}"))?;
+    let workspace =
+        Workspace::new(source.workspace.as_str()).map_err(|error| format!("workspace: {error}"))?;
     let mut secrets = Vec::new();
     for secret in &source.secrets {
         let value = secret.value().map_err(|error| format!("secrets: {error}"))?;
-        let secret = Secret::new(value.expose_secret()).ok_or_else(|| format!("secrets: {secret} is empty"))?;
+        let secret =
+            Secret::new(value.expose_secret()).ok_or_else(|| format!("secrets: {secret} is empty"))?;
         secrets.push(secret);
     }
     let settings = Settings {

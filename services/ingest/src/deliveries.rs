@@ -85,7 +85,8 @@ impl Reporter {
     pub(crate) async fn run(mut self, publisher: Arc<dyn Publisher>) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
-            let messages = batch.drain(..).map(|verdict| message(Topic::Deliveries, verdict.message(None))).collect();
+            let messages =
+                batch.drain(..).map(|verdict| message(Topic::Deliveries, verdict.message(None))).collect();
             let lost = publisher.publish(messages).await.iter().filter(|result| result.is_err()).count();
             if lost > 0 {
                 tracing::debug!(lost, "verdicts of deliveries could not be published");

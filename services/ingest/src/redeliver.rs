@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contracts::{Redelivery, Wire};
-use ports::bus::{BusError, Consumer, Consumers, Delivery, Publisher, Record, StartAt, Starts, StoredOffset, Topic};
+use ports::bus::{
+    BusError, Consumer, Consumers, Delivery, Publisher, Record, StartAt, Starts, StoredOffset, Topic,
+};
 use runtime::lifecycle::Shutdown;
 use runtime::metrics::Metrics;
 use runtime::telemetry::propagation::TRACEPARENT;
@@ -157,7 +159,11 @@ impl Redeliveries {
             return None;
         };
         let Some(item) = Item::restore(&kept.body, &kept.headers, kept.item) else {
-            tracing::error!(source.name = name, offset = record.position.offset, "a kept item cannot be read");
+            tracing::error!(
+                source.name = name,
+                offset = record.position.offset,
+                "a kept item cannot be read"
+            );
             return None;
         };
         let trace = record.headers.get(TRACEPARENT).map(String::as_str);

@@ -113,9 +113,13 @@ impl Ingest {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         let Self { listener, config, deps, .. } = self;
         let Deps { publisher, consumers, clock, readiness, metrics } = deps;
-        let sources: HashMap<_, _> =
-            config.doors.iter().map(|door| (door.source.name().as_str().to_owned(), door.source.clone())).collect();
-        let entry = |door: crate::door::Door| (door.source.name().as_str().to_owned(), Entry::new(door, &clock));
+        let sources: HashMap<_, _> = config
+            .doors
+            .iter()
+            .map(|door| (door.source.name().as_str().to_owned(), door.source.clone()))
+            .collect();
+        let entry =
+            |door: crate::door::Door| (door.source.name().as_str().to_owned(), Entry::new(door, &clock));
         let (deliveries, reporter) = deliveries::channel();
         let state = web::Data::new(State {
             entries: config.doors.into_iter().map(entry).collect(),

@@ -73,14 +73,6 @@ impl Mapping {
             self.groups.push((group, named));
             return Ok(());
         }
-        // `"contact.country" = …` means the same as `contact = { country = … }`.
-        if let Some((group, member)) = name.split_once('.')
-            && let Some(group) = Group::parse(group)
-        {
-            let read = Read::parse(&at, source)?;
-            self.groups.push((group, Named::Each(vec![(member.to_owned(), read)])));
-            return Ok(());
-        }
         let Some(target) = Target::parse(name) else {
             let known = Target::ALL.iter().map(|target| target.as_str());
             let known = known.chain(Group::ALL.map(Group::as_str)).chain(["each"]);

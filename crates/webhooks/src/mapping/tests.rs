@@ -34,10 +34,9 @@ fn each_form_of_source_fills_its_target() {
 }
 
 #[test]
-fn a_group_is_filled_by_name_by_dotted_name_or_from_an_object() {
+fn a_group_is_filled_by_name_or_from_an_object() {
     let table = json!({
-        "contact": { "first": "/first", "country": { "const": "DE" } },
-        "contact.title": "/title",
+        "contact": { "first": "/first", "country": { "const": "DE" }, "title": "/title" },
         "data": "/custom",
     });
     let item = json!({ "first": "Ada", "title": "CTO", "custom": { "form": "demo", "none": null } });

@@ -29,11 +29,13 @@ async fn an_unknown_source_is_not_found() {
 async fn a_bad_signature_is_unauthorized_and_so_is_none() {
     let harness = start(vec![door(partner())]);
 
-    let forged = harness.post("partner", form_fill().to_string()).signed().header("X-Signature", &"00".repeat(32));
+    let forged =
+        harness.post("partner", form_fill().to_string()).signed().header("X-Signature", &"00".repeat(32));
     forged.send().await.is_problem(401, "bad-signature");
     harness.post("partner", form_fill().to_string()).send().await.is_problem(401, "bad-signature");
     let other_body = harness.post("partner", format!("{} ", form_fill()));
-    let signature_of_another = other_body.header("X-Timestamp", "1772805600").header("X-Signature", &"ab".repeat(32));
+    let signature_of_another =
+        other_body.header("X-Timestamp", "1772805600").header("X-Signature", &"ab".repeat(32));
     signature_of_another.send().await.is_problem(401, "bad-signature");
 
     assert_eq!(published(&harness), 0);
@@ -43,7 +45,9 @@ async fn a_bad_signature_is_unauthorized_and_so_is_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_outside_of_the_replay_window_is_unauthorized_in_both_directions() {
     let harness = start(vec![door(partner())]);
-    let at = |seconds: i64| harness.post("partner", form_fill().to_string()).signed_at(1_772_805_600 + seconds).send();
+    let at = |seconds: i64| {
+        harness.post("partner", form_fill().to_string()).signed_at(1_772_805_600 + seconds).send()
+    };
 
     at(-301).await.is_problem(401, "bad-signature");
     at(301).await.is_problem(401, "bad-signature");
@@ -83,7 +87,10 @@ async fn a_batch_of_ten_megabytes_is_refused_by_default_and_taken_where_allowed(
         .collect();
     let body = events(json!(items));
     assert!(body.len() > 10_000_000);
-    let generous = ingest::Door { max_body: 16 * 1024 * 1024, ..door(Settings { name: "big".parse().unwrap(), ..partner() }) };
+    let generous = ingest::Door {
+        max_body: 16 * 1024 * 1024,
+        ..door(Settings { name: "big".parse().unwrap(), ..partner() })
+    };
     let harness = start(vec![door(partner()), generous]);
 
     let taken = harness.post("big", body.clone()).signed().send().await;
@@ -106,7 +113,8 @@ async fn a_batch_of_ten_megabytes_is_refused_by_default_and_taken_where_allowed(
 #[tokio::test(flavor = "multi_thread")]
 async fn json_that_is_too_deep_is_malformed() {
     let harness = start(vec![door(partner())]);
-    let nested = |levels: usize| format!(r#"{{"events":[],"deep":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let nested =
+        |levels: usize| format!(r#"{{"events":[],"deep":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
 
     assert_eq!(harness.post("partner", nested(63)).signed().send().await.status, 202);
     let answer = harness.post("partner", nested(64)).signed().send().await;
@@ -120,7 +128,8 @@ async fn json_that_is_too_deep_is_malformed() {
 async fn broken_utf8_is_malformed() {
     let harness = start(vec![door(partner())]);
 
-    let answer = harness.post("partner", b"{\"events\":[{\"kind\":\"\xff\"}]}".to_vec()).signed().send().await;
+    let answer =
+        harness.post("partner", b"{\"events\":[{\"kind\":\"\xff\"}]}".to_vec()).signed().send().await;
 
     answer.is_problem(400, "malformed-body");
     assert!(answer.json()["detail"].as_str().unwrap().contains("not UTF-8"));
@@ -160,7 +169,11 @@ async fn json_of_the_wrong_shape_is_accepted_and_quarantined() {
         assert_eq!(answer.status, 202, "{body}");
         assert_eq!(answer.json()["accepted"], 1);
     }
-    let answer = harness.post("partner", events(json!(["text", { "kind": "replied", "email": { "a": 1 } }]))).signed().send().await;
+    let answer = harness
+        .post("partner", events(json!(["text", { "kind": "replied", "email": { "a": 1 } }])))
+        .signed()
+        .send()
+        .await;
     assert_eq!(answer.json()["accepted"], 2);
 
     let kept = harness.bus.quarantined();
@@ -228,7 +241,8 @@ async fn without_the_bus_nothing_is_acknowledged() {
     assert_eq!(down.headers["retry-after"], "5");
 
     harness.bus.set(Mode::TakesOne);
-    let two = events(json!([{ "kind": "replied", "email": "a@b.co" }, { "kind": "replied", "email": "b@b.co" }]));
+    let two =
+        events(json!([{ "kind": "replied", "email": "a@b.co" }, { "kind": "replied", "email": "b@b.co" }]));
     harness.post("partner", two).signed().send().await.is_problem(503, "unavailable");
 
     harness.bus.set(Mode::Down);
@@ -248,7 +262,8 @@ async fn a_provider_that_wants_another_code_without_the_bus_gets_it() {
         "specversion": "1.0", "id": "1", "source": "/x", "type": "replied", "data": { "email": "ada@example.com" },
     });
 
-    let call = harness.post("cloud", event.to_string()).header("content-type", "application/cloudevents+json");
+    let call =
+        harness.post("cloud", event.to_string()).header("content-type", "application/cloudevents+json");
     let answer = call.send().await;
 
     answer.is_problem(429, "rate-limited");

@@ -33,7 +33,8 @@ async fn a_webhook_posted_three_times_is_the_same_event_three_times() {
     let harness = start(vec![door(partner())]);
 
     for attempt in 0..3 {
-        let answer = harness.post("partner", form_fill().to_string()).signed_at(1_772_805_600 + attempt).send().await;
+        let answer =
+            harness.post("partner", form_fill().to_string()).signed_at(1_772_805_600 + attempt).send().await;
         assert_eq!(answer.json()["ids"][0], "e-1");
     }
 
@@ -61,7 +62,10 @@ async fn what_concerns_no_cadence_is_acknowledged_and_not_published() {
 async fn cloud_events_shake_hands_before_they_come() {
     let harness = start(vec![door(open("cloud", "cloudevents", None)), door(partner())]);
 
-    let origin = harness.post("cloud", "").method("OPTIONS").header("WebHook-Request-Origin", "eventemitter.example.com");
+    let origin = harness
+        .post("cloud", "")
+        .method("OPTIONS")
+        .header("WebHook-Request-Origin", "eventemitter.example.com");
     let agreed = origin.send().await;
     assert_eq!(agreed.status, 200);
     assert_eq!(agreed.headers["webhook-allowed-origin"], "eventemitter.example.com");
@@ -76,17 +80,20 @@ async fn cloud_events_shake_hands_before_they_come() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cloud_events_come_structured_binary_and_in_batches() {
     let harness = start(vec![door(open("cloud", "cloudevents", None))]);
-    let event = |id: &str| {
-        json!({ "specversion": "1.0", "id": id, "source": "/x", "type": "replied", "data": { "email": "ada@example.com" } })
-    };
+    let event = |id: &str| json!({ "specversion": "1.0", "id": id, "source": "/x", "type": "replied", "data": { "email": "ada@example.com" } });
 
-    let structured = harness.post("cloud", event("1").to_string()).header("content-type", "application/cloudevents+json");
+    let structured =
+        harness.post("cloud", event("1").to_string()).header("content-type", "application/cloudevents+json");
     assert_eq!(structured.send().await.json()["ids"], json!(["1"]));
     let batch = harness.post("cloud", json!([event("2"), event("3")]).to_string());
     let batch = batch.header("content-type", "application/cloudevents-batch+json");
     assert_eq!(batch.send().await.json()["ids"], json!(["2", "3"]));
     let binary = harness.post("cloud", r#"{"email":"ada@example.com"}"#);
-    let binary = binary.header("ce-specversion", "1.0").header("ce-id", "4").header("ce-source", "/x").header("ce-type", "replied");
+    let binary = binary
+        .header("ce-specversion", "1.0")
+        .header("ce-id", "4")
+        .header("ce-source", "/x")
+        .header("ce-type", "replied");
     assert_eq!(binary.send().await.json()["ids"], json!(["4"]));
 
     assert_eq!(harness.bus.events().len(), 4);
@@ -104,12 +111,12 @@ async fn verdicts_of_deliveries_are_told_without_bodies() {
 
     let verdicts = bus.verdicts();
 
-    let told: Vec<_> = verdicts.iter().map(|one| (one.verdict, one.status, one.accepted, one.quarantined)).collect();
-    assert_eq!(told, [
-        (Verdict::Accepted, 202, 1, 0),
-        (Verdict::Unverified, 401, 0, 0),
-        (Verdict::Quarantined, 202, 0, 1),
-    ]);
+    let told: Vec<_> =
+        verdicts.iter().map(|one| (one.verdict, one.status, one.accepted, one.quarantined)).collect();
+    assert_eq!(
+        told,
+        [(Verdict::Accepted, 202, 1, 0), (Verdict::Unverified, 401, 0, 0), (Verdict::Quarantined, 202, 0, 1),]
+    );
     assert_eq!(verdicts[1].reason.as_ref().unwrap().code, "missing");
     assert_eq!(verdicts[2].reason.as_ref().unwrap().code, "unknown_kind");
     assert_eq!(verdicts[0].size, form_fill().to_string().len() as u64);

@@ -83,7 +83,8 @@ impl MakeWriter<'_> for Log {
 async fn no_address_body_or_secret_is_logged() {
     static LOG: OnceLock<Log> = OnceLock::new();
     let log = LOG.get_or_init(Log::default).clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let harness = start(vec![door(partner())]);
 
@@ -93,7 +94,9 @@ async fn no_address_body_or_secret_is_logged() {
         { "kind": "form_submitted", "email": "m4rker" },
     ] });
     assert_eq!(harness.post("partner", body.to_string()).signed().send().await.status, 202);
-    let with_token = harness.post("partner?access_token=m4rker", body.to_string()).header("authorization", "Bearer m4rker");
+    let with_token = harness
+        .post("partner?access_token=m4rker", body.to_string())
+        .header("authorization", "Bearer m4rker");
     with_token.send().await.is_problem(401, "bad-signature");
     harness.post("partner", "{\"m4rker").signed().send().await.is_problem(400, "malformed-body");
     harness.bus.set(Mode::Down);

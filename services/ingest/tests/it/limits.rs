@@ -8,7 +8,8 @@ use crate::support::{door, form_fill, open, partner, rated, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_the_rate_waits_and_only_that_source_does() {
-    let harness = start(vec![rated(partner(), 2, Duration::from_secs(10)), door(open("forms", "typeform", None))]);
+    let harness =
+        start(vec![rated(partner(), 2, Duration::from_secs(10)), door(open("forms", "typeform", None))]);
     let post = || harness.post("partner", form_fill().to_string()).signed().send();
 
     assert_eq!(post().await.status, 202);
@@ -16,7 +17,10 @@ async fn more_than_the_rate_waits_and_only_that_source_does() {
     let over = post().await;
     over.is_problem(429, "rate-limited");
     assert_eq!(over.headers["retry-after"], "5");
-    assert_eq!(harness.post("forms", json!({ "event_type": "form_response" }).to_string()).send().await.status, 202);
+    assert_eq!(
+        harness.post("forms", json!({ "event_type": "form_response" }).to_string()).send().await.status,
+        202
+    );
 
     harness.clock.advance(Duration::from_secs(5));
     assert_eq!(post().await.status, 202);
@@ -57,9 +61,24 @@ async fn checks_come_in_the_promised_order() {
     let too_big = "x".repeat(1024 * 1024 + 1);
 
     // Everything is wrong, and is mended from the first check on.
-    harness.post("nobody", too_big.clone()).header("content-type", "text/xml").send().await.is_problem(404, "unknown-source");
-    harness.post("partner", too_big).header("content-type", "text/xml").send().await.is_problem(413, "too-large");
-    harness.post("partner", "{").header("content-type", "text/xml").send().await.is_problem(401, "bad-signature");
+    harness
+        .post("nobody", too_big.clone())
+        .header("content-type", "text/xml")
+        .send()
+        .await
+        .is_problem(404, "unknown-source");
+    harness
+        .post("partner", too_big)
+        .header("content-type", "text/xml")
+        .send()
+        .await
+        .is_problem(413, "too-large");
+    harness
+        .post("partner", "{")
+        .header("content-type", "text/xml")
+        .send()
+        .await
+        .is_problem(401, "bad-signature");
     assert_eq!(harness.post("partner", form_fill().to_string()).signed().send().await.status, 202);
     let signed = || harness.post("partner", "{").signed();
     signed().header("content-type", "text/xml").send().await.is_problem(429, "rate-limited");

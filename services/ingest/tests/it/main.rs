@@ -1,6 +1,7 @@
 //! Ingest over real sockets, with a bus that records.
 
 mod bad_input;
+mod examples;
 mod good_input;
 mod life;
 mod limits;

@@ -23,7 +23,12 @@ fn redrive(kept: contracts::Quarantined, settings: Settings) -> Harness {
     let requested_at = Timestamp::from_second(1_772_900_000).unwrap();
     let redelivery = Redelivery { quarantined: kept, requested_at, actor: Some("ops@ours.com".to_owned()) };
     let encoded = redelivery.message(None);
-    let message = Message { topic: Topic::Redeliver, key: encoded.key, headers: encoded.headers, payload: encoded.payload };
+    let message = Message {
+        topic: Topic::Redeliver,
+        key: encoded.key,
+        headers: encoded.headers,
+        payload: encoded.payload,
+    };
     let log = OneRedelivery { record: Mutex::new(Some(message)) };
     start_with(vec![door(settings)], Some(Arc::new(log)))
 }
@@ -58,7 +63,11 @@ async fn a_mended_mapping_makes_the_event_that_it_always_was() {
     assert_eq!(event.received_at, kept.received_at);
     let live = harness.post("partner", body.to_string()).signed().send().await;
     assert_eq!(live.status, 202);
-    assert_eq!(harness.bus.events()[1].digest, event.digest, "delivered again by the sender, it is the same event");
+    assert_eq!(
+        harness.bus.events()[1].digest,
+        event.digest,
+        "delivered again by the sender, it is the same event"
+    );
     harness.finish().await;
 }
 
@@ -66,7 +75,8 @@ async fn a_mended_mapping_makes_the_event_that_it_always_was() {
 async fn a_body_that_could_not_be_taken_apart_is_taken_apart_then() {
     let kept = quarantined(&json!({ "records": [
         { "kind": "replied", "email": "a@b.co" }, { "kind": "replied", "email": "b@b.co" },
-    ] })).await;
+    ] }))
+    .await;
 
     let harness = redrive(kept, mended(json!({ "each": "/records", "kind": "/kind", "email": "/email" })));
     published(&harness).await;

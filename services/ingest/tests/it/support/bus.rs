@@ -6,8 +6,8 @@ use contracts::{Delivery as Verdict, Quarantined, Wire};
 use domain::event::Event;
 use jiff::Timestamp;
 use ports::bus::{
-    BusError, Consumer, Consumers, Delivery, Message, PartitionState, Position, Publisher, Record, StartAt, Starts,
-    StoredOffset, Topic, start_at,
+    BusError, Consumer, Consumers, Delivery, Message, PartitionState, Position, Publisher, Record, StartAt,
+    Starts, StoredOffset, Topic, start_at,
 };
 use tokio::sync::Semaphore;
 
@@ -33,7 +33,12 @@ pub(crate) struct RecordingBus {
 
 impl Default for RecordingBus {
     fn default() -> Self {
-        Self { mode: Mutex::default(), taken: Mutex::default(), calls: Mutex::default(), gate: Semaphore::new(0) }
+        Self {
+            mode: Mutex::default(),
+            taken: Mutex::default(),
+            calls: Mutex::default(),
+            gate: Semaphore::new(0),
+        }
     }
 }
 
@@ -47,7 +52,10 @@ impl RecordingBus {
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.messages(Topic::Events).iter().map(|message| Event::from_bytes(&message.payload).unwrap()).collect()
+        self.messages(Topic::Events)
+            .iter()
+            .map(|message| Event::from_bytes(&message.payload).unwrap())
+            .collect()
     }
 
     pub(crate) fn quarantined(&self) -> Vec<Quarantined> {
@@ -78,7 +86,8 @@ impl Publisher for RecordingBus {
         let mut results = Vec::new();
         for (number, message) in messages.into_iter().enumerate() {
             if mode == Mode::Down || (mode == Mode::TakesOne && number > 0) {
-                results.push(Err(BusError::Unavailable("broker 3 at kafka.internal:9092 is away".to_owned())));
+                results
+                    .push(Err(BusError::Unavailable("broker 3 at kafka.internal:9092 is away".to_owned())));
                 continue;
             }
             let mut taken = self.taken.lock().unwrap();
@@ -106,11 +115,17 @@ pub(crate) struct OneRedelivery {
     pub(crate) record: Mutex<Option<Message>>,
 }
 
-const STATE: PartitionState = PartitionState { topic: Topic::Redeliver, partition: 0, begins_at: 7, ends_at: 8 };
+const STATE: PartitionState =
+    PartitionState { topic: Topic::Redeliver, partition: 0, begins_at: 7, ends_at: 8 };
 
 #[async_trait]
 impl Consumers for OneRedelivery {
-    async fn join(&self, group: &str, topics: &[Topic], starts: Arc<dyn Starts>) -> Result<Box<dyn Consumer>, BusError> {
+    async fn join(
+        &self,
+        group: &str,
+        topics: &[Topic],
+        starts: Arc<dyn Starts>,
+    ) -> Result<Box<dyn Consumer>, BusError> {
         assert_eq!((group, topics), ("ingest", &[Topic::Redeliver][..]));
         let stored: Option<StoredOffset> = starts.stored("log", Topic::Redeliver, 0).await?;
         let start = start_at(&STATE, stored.as_ref(), None);

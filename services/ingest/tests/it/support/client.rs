@@ -25,7 +25,8 @@ pub(crate) struct Answer {
 
 impl Call {
     pub(crate) fn new(address: SocketAddr, method: &'static str, target: &str, body: Vec<u8>) -> Self {
-        Self { address, method, target: target.to_owned(), headers: Vec::new(), body }.header("content-type", "application/json")
+        Self { address, method, target: target.to_owned(), headers: Vec::new(), body }
+            .header("content-type", "application/json")
     }
 
     pub(crate) fn method(mut self, method: &'static str) -> Self {
@@ -57,7 +58,8 @@ impl Call {
     }
 
     fn head(&self) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.method, self.target);
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -104,7 +106,9 @@ impl Answer {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()));
         Self { status, headers: headers.collect(), body: body.to_owned() }
     }
 
@@ -119,6 +123,8 @@ impl Answer {
         let problem = self.json();
         assert_eq!(problem["type"], format!("urn:drumbeat:problem:{slug}"));
         assert_eq!(problem["status"], status);
-        assert!(!self.body.contains("kafka") && !self.body.contains(super::SECRET) && !self.body.contains("ada@"));
+        assert!(
+            !self.body.contains("kafka") && !self.body.contains(super::SECRET) && !self.body.contains("ada@")
+        );
     }
 }

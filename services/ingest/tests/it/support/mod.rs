@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use webhooks::{Secret, Settings, Source, Tolerance};
 
 pub(crate) use bus::{Mode, OneRedelivery, RecordingBus};
-pub(crate) use client::{Answer, Call};
+pub(crate) use client::Call;
 pub(crate) use clock::ManualClock;
 
 pub(crate) const SECRET: &str = "a secret of the partner";
