@@ -17,8 +17,10 @@ use super::errors::{error_of, made, on_a_thread};
 use crate::in_flight::InFlight;
 use crate::size::check_size;
 
-/// From this many calls under way on, gathering for two milliseconds costs less than sending each at once.
-const GATHER_FROM: usize = 128;
+/// From this many calls under way on, gathering for two milliseconds costs less than sending each at once. Measured with
+/// the broker on the same two cores: up to 128 calls sending at once gave up to twice the rate at a fifth of the latency;
+/// from 256 on, gathering gave the higher and steadier rate.
+const GATHER_FROM: usize = 192;
 
 /// Beyond librdkafka's own limit, whose clock ticks once a second.
 const GRACE: Duration = Duration::from_millis(300);
@@ -26,6 +28,9 @@ const GRACE: Duration = Duration::from_millis(300);
 /// How long the verdict on readiness holds, and how long a broker has to answer.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WAIT: Duration = Duration::from_secs(1);
+
+/// A producer is replaced no more often: what kills the next one at once is a setting, not an accident.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 type Producing = FutureProducer<Context>;
 
@@ -46,26 +51,38 @@ struct Readiness {
 /// One producer, replaced when librdkafka declares it dead.
 struct Lane {
     pace: Pace,
-    producer: RwLock<Producing>,
+    current: RwLock<Current>,
+}
+
+struct Current {
+    producer: Producing,
+    since: Instant,
 }
 
 impl Lane {
     fn new(config: &KafkaConfig, pace: Pace) -> Result<Self, BusError> {
         let producer = made(config.producer(pace).create_with_context(Context))?;
-        Ok(Self { pace, producer: RwLock::new(producer) })
+        Ok(Self { pace, current: RwLock::new(Current { producer, since: Instant::now() }) })
     }
 
     fn producer(&self) -> Producing {
-        self.producer.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).producer.clone()
     }
 
     /// An idempotent producer that lost its sequence refuses everything from then on: only a new one helps.
     fn renew(&self, config: &KafkaConfig) {
-        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
-        let Some((code, reason)) = producer.client().fatal_error() else { return };
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.since.elapsed() < RENEW_EVERY {
+            return;
+        }
+        let Some((code, reason)) = current.producer.client().fatal_error() else { return };
         tracing::warn!(kafka.code = %code, kafka.reason = reason, "the Kafka producer is dead and is replaced");
         match config.producer(self.pace).create_with_context(Context) {
-            Ok(fresh) => *producer = fresh,
+            Ok(producer) => {
+                let dead = std::mem::replace(&mut *current, Current { producer, since: Instant::now() });
+                // Its end waits for librdkafka's threads.
+                tokio::task::spawn_blocking(move || drop(dead));
+            }
             Err(problem) => tracing::error!(kafka.error = %problem, "no new Kafka producer"),
         }
     }

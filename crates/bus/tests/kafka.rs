@@ -1,0 +1,195 @@
+//! What only Kafka does: brokers that go away, and members that share partitions.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bus::{KafkaBus, KafkaConfig, TopicLayout};
+use ports::bus::{BusError, Position, Publisher, Topic};
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use testkit::bus::{Bus, Positions, Reader, message};
+
+enum Order {
+    Down,
+    Up,
+    Fail(RDKafkaApiKey, RDKafkaRespErr),
+}
+
+/// A mock cluster on a thread of its own, where orders are carried out one by one.
+struct Cluster {
+    brokers: String,
+    orders: mpsc::Sender<(Order, mpsc::Sender<()>)>,
+}
+
+impl Cluster {
+    fn start(prefix: &str) -> Self {
+        let topic = Topic::Events.full_name(prefix);
+        let (address, found) = mpsc::channel();
+        let (orders, inbox) = mpsc::channel::<(Order, mpsc::Sender<()>)>();
+        thread::spawn(move || {
+            let cluster = MockCluster::new(1).unwrap();
+            cluster.create_topic(&topic, 4, 1).unwrap();
+            address.send(cluster.bootstrap_servers()).unwrap();
+            for (order, done) in inbox {
+                match order {
+                    Order::Down => cluster.broker_down(1).unwrap(),
+                    Order::Up => cluster.broker_up(1).unwrap(),
+                    Order::Fail(call, error) => cluster.request_errors(call, &[error]),
+                }
+                done.send(()).unwrap();
+            }
+        });
+        Self { brokers: found.recv().unwrap(), orders }
+    }
+
+    fn order(&self, order: Order) {
+        let (done, wait) = mpsc::channel();
+        self.orders.send((order, done)).unwrap();
+        wait.recv().unwrap();
+    }
+}
+
+fn config(brokers: &str, prefix: &str) -> KafkaConfig {
+    KafkaConfig {
+        prefix: prefix.to_owned(),
+        group: prefix.to_owned(),
+        layout: TopicLayout { partitions: 4, replication: 1 },
+        ..KafkaConfig::new(vec![brokers.to_owned()])
+    }
+}
+
+async fn publish(bus: &KafkaBus, key: &str, id: &str) -> Result<Position, BusError> {
+    bus.publish(vec![message(Topic::Events, key, id)]).await.pop().unwrap()
+}
+
+async fn publish_until_taken(bus: &KafkaBus) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while let Err(problem) = publish(bus, "k", "again").await {
+        assert!(matches!(problem, BusError::Unavailable(_)), "{problem}");
+        assert!(Instant::now() < until, "still {problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_went_away_is_told_within_two_seconds_and_its_return_is_noticed() {
+    let cluster = Cluster::start("outage");
+    let bus = KafkaBus::connect(config(&cluster.brokers, "outage")).await.unwrap();
+    publish(&bus, "k", "before").await.unwrap();
+    bus.ready().await.unwrap();
+
+    cluster.order(Order::Down);
+    for _ in 0..3 {
+        let asked = Instant::now();
+        let answer = publish(&bus, "k", "lost").await;
+        assert!(matches!(answer, Err(BusError::Unavailable(_))), "{answer:?}");
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+    assert!(matches!(bus.ready().await, Err(BusError::Unavailable(_))));
+
+    cluster.order(Order::Up);
+    publish_until_taken(&bus).await;
+    while bus.ready().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    bus.flush(Duration::from_secs(1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passing_error_of_the_broker_is_retried_without_the_caller_noticing() {
+    let cluster = Cluster::start("passing");
+    let bus = KafkaBus::connect(config(&cluster.brokers, "passing")).await.unwrap();
+    publish(&bus, "k", "0").await.unwrap();
+
+    cluster.order(Order::Fail(
+        RDKafkaApiKey::Produce,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    ));
+
+    assert_eq!(publish(&bus, "k", "1").await.unwrap().offset, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_died_is_replaced() {
+    let cluster = Cluster::start("fatal");
+    let bus = KafkaBus::connect(config(&cluster.brokers, "fatal")).await.unwrap();
+    publish(&bus, "k", "0").await.unwrap();
+
+    // An idempotent producer cannot go on after this one.
+    cluster.order(Order::Fail(
+        RDKafkaApiKey::Produce,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ));
+    let refused = publish(&bus, "k", "1").await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    publish_until_taken(&bus).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_unavailable_and_a_wrong_setting_is_broken() {
+    let mut wrong = config("127.0.0.1:1", "absent");
+    wrong.options.insert("no.such.setting".to_owned(), "1".to_owned());
+    assert!(matches!(KafkaBus::connect(wrong).await, Err(BusError::Broken(_))));
+
+    let absent = KafkaBus::connect(config("127.0.0.1:1", "absent")).await;
+
+    assert!(matches!(absent, Err(BusError::Unavailable(_))), "{absent:?}");
+}
+
+/// Members share partitions, and each record reaches the member that has its partition then. On the mock cluster a
+/// rebalance takes half a minute, so this is for a real broker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_share_partitions_and_hand_them_over() {
+    let Ok(brokers) = std::env::var("DRUMBEAT_TEST_KAFKA") else {
+        let why = "SKIPPED-NO-KAFKA: bus::kafka::members_share_partitions_and_hand_them_over: a rebalance of the mock cluster takes too long";
+        println!("{why}");
+        if let Some(path) = std::env::var_os("DRUMBEAT_SKIPS") {
+            use std::io::Write;
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            writeln!(file, "{why}").unwrap();
+        }
+        return;
+    };
+    let prefix = format!("members-{:x}", RandomState::new().hash_one("members"));
+    let bus = Bus::of(&KafkaBus::connect(config(&brokers, &prefix)).await.unwrap());
+    bus.admin.ensure().await.unwrap();
+    let positions = Positions::default();
+    let topics = [Topic::Events];
+    let mut first = Reader::join_fully(&bus, "g", &topics, &positions).await;
+
+    let mut second = Reader::join(&bus, "g", &topics, &positions).await;
+    let until = Instant::now() + Duration::from_secs(30);
+    while first.assigned.len() != 2 || second.assigned.len() != 2 {
+        assert!(Instant::now() < until, "{:?} and {:?}", first.assigned, second.assigned);
+        first.step(10, Duration::from_millis(50)).await.unwrap();
+        second.step(10, Duration::from_millis(50)).await.unwrap();
+    }
+    let ours: BTreeSet<_> = first.assigned.keys().copied().collect();
+    assert!(second.assigned.keys().all(|place| !ours.contains(place)), "no partition has two members");
+
+    let messages: Vec<_> =
+        (0..80).map(|number| message(Topic::Events, &number.to_string(), &number.to_string())).collect();
+    let published: BTreeSet<Position> =
+        bus.publisher.publish(messages).await.into_iter().map(Result::unwrap).collect();
+    let to_first =
+        published.iter().filter(|position| ours.contains(&(position.topic, position.partition))).count();
+    let by_first = first.read(to_first).await;
+    let by_second = second.read(80 - to_first).await;
+    let mut read: BTreeMap<Position, usize> = BTreeMap::new();
+    for record in by_first.iter().chain(&by_second) {
+        positions.processed(record);
+        *read.entry(record.position).or_default() += 1;
+    }
+    assert!(read.values().all(|times| *times == 1) && read.len() == published.len());
+
+    first.close().await;
+    second.until_all_assigned(&bus, &topics).await;
+    let more = message(Topic::Events, "0", "more");
+    bus.publisher.publish(vec![more]).await.pop().unwrap().unwrap();
+    assert_eq!(second.read(1).await.len(), 1, "from the store's positions: nothing again");
+    second.close().await;
+}
