@@ -17,6 +17,7 @@ pub(super) async fn view(store: &Store, touches: &[TouchId], catalog: Arc<Catalo
     let mut conn = store.database.snapshot().await?;
     let now = store.business_now(&mut conn).await?;
     let mut world = World::new(now, catalog, Arc::clone(&store.keys), Ids::new(0, 0));
+    world.clock = store.database.time.business();
     let mut loader = Loader { conn: &mut conn, world: &mut world };
     loader.touches(&[], &touches.iter().copied().collect(), Hold::Free).await?;
     let enrollments: BTreeSet<EnrollmentId> =

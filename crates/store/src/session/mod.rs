@@ -114,6 +114,11 @@ impl Tx {
         let wall = self.wall().await?;
         Ok(self.time.business.business(wall))
     }
+
+    /// How wall time maps to business time.
+    pub(crate) fn business(&self) -> BusinessClock {
+        self.time.business
+    }
 }
 
 /// An open database.

@@ -53,6 +53,7 @@ impl Work for UnitWork {
         }
         let mut admitted = self.admit(tx).await?;
         let mut world = World::new(now, self.fold.catalog(), Arc::clone(&self.keys), self.ids);
+        world.clock = tx.business();
         if admitted.iter().any(|one| one.standing != Standing::Duplicate) {
             self.load(tx, &mut world, &mut admitted).await?;
         }

@@ -1,0 +1,4 @@
+//! 
+pub mod bus;
+pub mod crm;
+pub mod store;

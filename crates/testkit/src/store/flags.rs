@@ -1,0 +1,68 @@
+//! What stops sending.
+
+use domain::id::{CadenceName, ConnectorName, OwnerName, Workspace};
+use domain::touch::{HeldReason, TouchState};
+use ports::dispatch::{Flag, FlagState, Marked};
+
+use super::Fixture;
+use super::dispatch::{due, enroll, request, state, worker};
+use super::mini::{cadence, lane, owner};
+
+pub async fn a_flag_holds_and_its_lifting_releases(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    enroll(&store, ["ada@example.com", "bob@example.com"]).await;
+    let picked = due(&store).await;
+    let requests: Vec<_> = picked.iter().map(|one| request(one, "x")).collect();
+    let flag = Flag::Cadence(Workspace::main(), cadence());
+    store.set_flag(flag.clone(), FlagState::Stopped, "ops").await.unwrap();
+    store.set_flag(flag.clone(), FlagState::Stopped, "ops again").await.unwrap();
+
+    let marked = store.mark(worker(1), requests.clone()).await.unwrap();
+
+    assert_eq!(marked, [Marked::Held(HeldReason::Cadence), Marked::Held(HeldReason::Cadence)]);
+    assert_eq!(store.stopped().await.unwrap(), [flag.clone()]);
+    assert_eq!(due(&store).await, [], "a held touch costs no pick");
+    assert_eq!(state(&store, picked[0].touch).await, TouchState::Held);
+    assert_eq!(store.release(10).await.unwrap(), 0, "the flag is still there");
+
+    store.set_flag(flag, FlagState::Clear, "ops").await.unwrap();
+    assert_eq!((store.release(1).await.unwrap(), store.release(10).await.unwrap()), (1, 1));
+    assert_eq!(due(&store).await.len(), 2);
+    assert_eq!(state(&store, picked[0].touch).await, TouchState::Scheduled);
+    let marked = store.mark(worker(1), requests).await.unwrap();
+    assert!(matches!(marked[..], [Marked::Yes { .. }, Marked::Yes { .. }]), "{marked:?}");
+}
+
+pub async fn every_flag_stops_what_it_names_only(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let main = Workspace::main;
+    let other = Workspace::new("other").unwrap();
+    let cases = [
+        (Flag::All, Some(HeldReason::All)),
+        (Flag::Workspace(main()), Some(HeldReason::Workspace)),
+        (Flag::Workspace(other.clone()), None),
+        (Flag::Connector(lane().connector), Some(HeldReason::Connector)),
+        (Flag::Connector(ConnectorName::inbox()), None),
+        (Flag::Owner(main(), owner()), Some(HeldReason::Owner)),
+        (Flag::Owner(main(), OwnerName::new("someone else").unwrap()), None),
+        (Flag::Cadence(other, cadence()), None),
+        (Flag::Cadence(main(), CadenceName::new("another").unwrap()), None),
+    ];
+    for (place, (flag, expected)) in cases.into_iter().enumerate() {
+        enroll(&store, [format!("c{place}@example.com").as_str()]).await;
+        let picked = due(&store).await.remove(0);
+        store.set_flag(flag.clone(), FlagState::Stopped, "ops").await.unwrap();
+
+        let marked = store.mark(worker(1), vec![request(&picked, "x")]).await.unwrap().remove(0);
+
+        match expected {
+            Some(reason) => assert_eq!(marked, Marked::Held(reason), "{flag:?}"),
+            None => assert!(matches!(marked, Marked::Yes { .. }), "{flag:?}: {marked:?}"),
+        }
+        store.set_flag(flag, FlagState::Clear, "ops").await.unwrap();
+        store.release(100).await.unwrap();
+        for left in due(&store).await {
+            store.mark(worker(1), vec![request(&left, "x")]).await.unwrap();
+        }
+    }
+}

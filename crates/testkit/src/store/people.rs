@@ -1,0 +1,61 @@
+//! Reading for people.
+
+use domain::id::Workspace;
+use domain::touch::{AttemptResult, Channel, Delivery, TouchState};
+use ports::queries::TaskFilter;
+
+use super::dispatch::{due, enroll, request, worker};
+use super::mini::owner;
+use super::{Fixture, Mini, enrolled, events, form, settle, stop};
+
+pub async fn a_contact_is_explained(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    let first = form("e1", "ada@example.com", now);
+    let uid = enrolled(&first.event);
+    store.run(events([first.clone().input()]), Mini::new()).await.unwrap();
+    store.run(events([stop("e2", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
+    let main = Workspace::main();
+    let id = store.enrollment(&main, uid).await.unwrap().expect("it was enrolled").contact;
+
+    let view = store.contact(&main, id).await.unwrap().expect("they are there");
+
+    assert_eq!(view.events.len(), 2);
+    assert_eq!(view.decisions.len(), 2);
+    assert!(view.decisions.is_sorted_by_key(|one| one.at));
+    assert_eq!(view.suppressions.len(), 1);
+    assert_eq!(view.timers, []);
+    assert_eq!(view.touches.iter().map(|one| one.state).collect::<Vec<_>>(), [TouchState::Withdrawn]);
+    let tail = store.decisions_after(&main, None, 1).await.unwrap();
+    assert_eq!(tail.len(), 1);
+    assert_eq!(store.decisions_after(&main, Some(tail[0].0), 10).await.unwrap(), []);
+    assert_eq!(store.decisions_after(&main, Some(0), 10).await.unwrap().len(), 2);
+    let summary = store.summary(&main).await.unwrap();
+    assert_eq!((summary.contacts, summary.live, summary.scheduled), (1, 0, 0));
+}
+
+pub async fn tasks_are_listed_for_their_owner(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let main = Workspace::main();
+    let now = store.now().await.unwrap();
+    enroll(&store, ["ada@example.com", "bob@example.com"]).await;
+    let picked = due(&store).await;
+    store.mark(worker(1), vec![request(&picked[0], "the task")]).await.unwrap();
+    let sent = AttemptResult::Sent { remote_id: None, delivery: Delivery::Task };
+    store.run(events([settle(picked[0].touch, 1, sent, now)]), Mini::new()).await.unwrap();
+
+    let open = store.tasks(&main, &TaskFilter::default()).await.unwrap();
+    let mine = TaskFilter { owner: Some(owner()), channel: Some(Channel::Call), ..TaskFilter::default() };
+    let texts = TaskFilter { channel: Some(Channel::Sms), ..TaskFilter::default() };
+    let scheduled = TaskFilter { state: Some(TouchState::Scheduled), ..TaskFilter::default() };
+
+    assert_eq!(open.iter().map(|one| one.touch.id).collect::<Vec<_>>(), [picked[0].touch]);
+    assert_eq!(open[0].body.as_deref(), Some(&b"the task"[..]));
+    assert_eq!(store.tasks(&main, &mine).await.unwrap(), open);
+    assert_eq!(store.tasks(&main, &texts).await.unwrap(), []);
+    assert_eq!(store.tasks(&main, &scheduled).await.unwrap().len(), 1);
+    let of_contact = TaskFilter { contact: Some(open[0].contact.id), ..TaskFilter::default() };
+    assert_eq!(store.tasks(&main, &of_contact).await.unwrap(), open);
+    assert_eq!(store.tasks(&Workspace::new("other").unwrap(), &TaskFilter::default()).await.unwrap(), []);
+    assert_eq!(store.task(&main, open[0].touch.key).await.unwrap().as_ref(), open.first());
+}

@@ -1,0 +1,119 @@
+//! The outbox, and what was set aside.
+
+use std::time::Duration;
+
+use domain::id::{Shard, Workspace};
+use jiff::Timestamp;
+use ports::StoreError;
+use ports::bus::{Message, StoredOffset, Topic};
+use ports::relay::{AsideList, SetAside};
+use ports::unit::Advance;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::{Fixture, StorePorts};
+
+fn message(key: &str, text: &str) -> Message {
+    Message {
+        topic: Topic::Outcomes,
+        key: key.as_bytes().to_vec(),
+        headers: [("ce_id".to_owned(), text.to_owned())].into(),
+        payload: text.as_bytes().to_vec().into(),
+    }
+}
+
+async fn everything(store: &Arc<dyn StorePorts>) -> Vec<(Shard, i64, String, String)> {
+    let mut all = Vec::new();
+    for shard in Shard::all() {
+        for row in store.head(shard, 1_000).await.unwrap() {
+            let key = String::from_utf8(row.message.key).unwrap();
+            all.push((shard, row.id, key, row.message.headers["ce_id"].clone()));
+        }
+    }
+    all
+}
+
+pub async fn the_outbox_keeps_the_order_of_a_key(fixture: &impl Fixture) {
+    let (store, other) = (fixture.open().await, fixture.open().await);
+
+    for round in 0..5 {
+        let from = if round % 2 == 0 { &store } else { &other };
+        let messages = ["a", "b", "c"].map(|key| message(key, &format!("{key}{round}")));
+        from.append(messages.to_vec()).await.unwrap();
+    }
+
+    let all = everything(&store).await;
+    for key in ["a", "b", "c"] {
+        let mine: Vec<_> = all.iter().filter(|(_, _, held, _)| held == key).collect();
+        assert_eq!(mine.iter().map(|(_, _, _, text)| text.clone()).collect::<Vec<_>>(), (0..5).map(|n| format!("{key}{n}")).collect::<Vec<_>>());
+        assert!(mine.iter().all(|(shard, ..)| *shard == mine[0].0), "one key, one shard");
+        assert!(mine.is_sorted_by_key(|(_, id, ..)| *id));
+    }
+}
+
+pub async fn what_was_acknowledged_does_not_come_again(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    store.append((0..4).map(|n| message("a", &n.to_string())).collect()).await.unwrap();
+    let all = everything(&store).await;
+
+    store.acknowledged(&[all[0].1, all[1].1]).await.unwrap();
+
+    let left: Vec<String> = everything(&store).await.into_iter().map(|(.., text)| text).collect();
+    assert_eq!(left, ["2", "3"]);
+    assert_eq!(store.head(all[0].0, 1).await.unwrap().len(), 1);
+}
+
+pub async fn a_shard_is_leased_to_one(fixture: &impl Fixture) {
+    const LENGTH: Duration = Duration::from_secs(10);
+    let store = fixture.open().await;
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+
+    let all = store.lease(one, 32, LENGTH).await.unwrap();
+    let none = store.lease(two, 32, LENGTH).await.unwrap();
+    let kept = store.lease(one, 16, LENGTH).await.unwrap();
+    let rest = store.lease(two, 32, LENGTH).await.unwrap();
+    fixture.elapse(Duration::from_secs(11)).await;
+    let after_death = store.lease(two, 32, LENGTH).await.unwrap();
+
+    assert_eq!((all.len(), none.len(), kept.len(), rest.len()), (32, 0, 16, 16));
+    assert!(kept.iter().all(|shard| !rest.contains(shard)));
+    assert_eq!(after_death.len(), 32);
+}
+
+pub async fn things_set_aside_are_shown_once(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let main = Workspace::main();
+    let row = |place: &str| SetAside {
+        id: 0,
+        list: AsideList::Quarantine,
+        workspace: Workspace::main(),
+        source: "forms".to_owned(),
+        code: "unknown_kind".to_owned(),
+        text: "no such kind".to_owned(),
+        at: Timestamp::from_second(1_800_000_000).unwrap(),
+        payload: vec![1, 2],
+        place: place.to_owned(),
+        redriven_at: None,
+    };
+    let advance = |from, next| {
+        let to = StoredOffset { next, last_id: None };
+        Some(Advance { cluster: "log".to_owned(), topic: Topic::Quarantine, partition: 0, from, to })
+    };
+
+    store.project(vec![row("q/0/0"), row("q/0/1")], advance(None, 2)).await.unwrap();
+    store.project(vec![row("q/0/1"), row("q/0/2")], None).await.unwrap();
+    let zombie = store.project(vec![row("q/0/3")], advance(None, 3)).await;
+
+    assert!(matches!(zombie, Err(StoreError::Conflict(_))), "{zombie:?}");
+    let newest = store.list(AsideList::Quarantine, &main, None, 2).await.unwrap();
+    assert_eq!(newest.iter().map(|one| one.place.as_str()).collect::<Vec<_>>(), ["q/0/2", "q/0/1"]);
+    let older = store.list(AsideList::Quarantine, &main, Some(newest[1].id), 2).await.unwrap();
+    assert_eq!(older.iter().map(|one| one.place.as_str()).collect::<Vec<_>>(), ["q/0/0"]);
+    assert_eq!(store.list(AsideList::DeadLetter, &main, None, 9).await.unwrap(), []);
+    let other = Workspace::new("other").unwrap();
+    assert_eq!(store.find(AsideList::Quarantine, &other, newest[0].id).await.unwrap(), None);
+    store.redriven(AsideList::Quarantine, &[newest[0].id]).await.unwrap();
+    let found = store.find(AsideList::Quarantine, &main, newest[0].id).await.unwrap().expect("it is there");
+    assert!(found.redriven_at.is_some());
+    assert_eq!((found.payload, found.at), (vec![1, 2], row("").at));
+}
