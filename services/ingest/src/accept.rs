@@ -68,8 +68,12 @@ struct Judgement {
 }
 
 impl Judgement {
+    fn new(verdict: Verdict, answer: Answer) -> Self {
+        Self { verdict, answer, reason: None, accepted: 0, quarantined: 0, size: 0 }
+    }
+
     fn refused(verdict: Verdict, answer: Answer, reason: Note) -> Self {
-        Self { verdict, answer, reason: Some(reason), accepted: 0, quarantined: 0, size: 0 }
+        Self { reason: Some(reason), ..Self::new(verdict, answer) }
     }
 }
 
@@ -85,13 +89,10 @@ pub(crate) async fn hook(
     };
     let handshake = entry.source.profile().handshake;
     if handshake == Handshake::CloudEvents && request.method() == Method::OPTIONS {
-        let answer = handshake::cloud_events(&request, entry.rate);
-        let judgement = Judgement {
-            reason: None,
-            ..Judgement::refused(Verdict::Handshake, Answer::Silence, Note::new("handshake", ""))
-        };
-        state.note(entry, &judgement, answer.status().as_u16(), began);
-        return answer;
+        let answer = Answer::Handshake(handshake::cloud_events(&request, entry.rate));
+        let judgement = Judgement::new(Verdict::Handshake, answer);
+        state.note(entry, &judgement, began);
+        return judgement.answer.into_response();
     }
     if request.method() != Method::POST {
         let allowed = if handshake == Handshake::CloudEvents { "POST, OPTIONS" } else { "POST" };
@@ -109,12 +110,11 @@ pub(crate) async fn hook(
         http.response.status_code = field::Empty,
     );
     let judgement = judge(entry, &request, payload, &state).instrument(span.clone()).await;
-    let status = judgement.answer.status();
     span.record("delivery.verdict", judgement.verdict.as_str());
     span.record("delivery.accepted", judgement.accepted);
     span.record("delivery.quarantined", judgement.quarantined);
-    span.record("http.response.status_code", status);
-    span.in_scope(|| state.note(entry, &judgement, status, began));
+    span.record("http.response.status_code", judgement.answer.status());
+    span.in_scope(|| state.note(entry, &judgement, began));
     if matches!(judgement.answer, Answer::Silence) {
         tokio::select! {
             () = tokio::time::sleep(SILENCE) => {}
@@ -215,7 +215,7 @@ async fn settle(entry: &Entry, outcomes: Outcomes, state: &State) -> Judgement {
     }
     let verdict = if quarantined == 0 { Verdict::Accepted } else { Verdict::Quarantined };
     let answer = Answer::Accepted { status: profile.success, ids };
-    Judgement { verdict, answer, reason, accepted, quarantined, size: 0 }
+    Judgement { reason, accepted, quarantined, ..Judgement::new(verdict, answer) }
 }
 
 /// All of them, or the first failure. What was published of a failed delivery is found again by its digest when the
@@ -234,15 +234,14 @@ async fn publish(publisher: &dyn Publisher, messages: Vec<Message>, limit: Durat
 }
 
 impl State {
-    fn note(&self, entry: &Entry, judgement: &Judgement, status: u16, began: Duration) {
+    fn note(&self, entry: &Entry, judgement: &Judgement, began: Duration) {
         let name = entry.source.name();
         let now = self.clock.monotonic();
         let took = now.saturating_sub(began);
         self.metrics.delivery_answered(name.as_str(), took);
-        let refused =
-            !matches!(judgement.verdict, Verdict::Accepted | Verdict::Quarantined | Verdict::Handshake);
-        if refused {
-            self.metrics.events_ingested(name.as_str(), judgement.verdict.as_str(), 1);
+        let (status, refusal) = (judgement.answer.status(), judgement.answer.refusal());
+        if let Some(problem) = refusal {
+            self.metrics.events_ingested(name.as_str(), problem, 1);
         }
         let passed_on = self.deliveries.note(
             Delivery {
@@ -260,9 +259,10 @@ impl State {
             },
             now,
         );
-        if passed_on && (refused || judgement.quarantined > 0) {
+        if passed_on && (refusal.is_some() || judgement.quarantined > 0) {
+            let verdict = judgement.verdict.as_str();
             let reason = judgement.reason.as_ref().map_or("", |reason| reason.code.as_str());
-            tracing::info!(source.name = %name, verdict = judgement.verdict.as_str(), reason, status, "a delivery was not simply accepted");
+            tracing::info!(source.name = %name, verdict, reason, status, "a delivery was not simply accepted");
         }
     }
 }

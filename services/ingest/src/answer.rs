@@ -17,6 +17,8 @@ pub(crate) enum Answer {
     Refused(Problem),
     /// It is refused, and the connection is closed: the rest of its body was not read.
     Hangup(Problem),
+    /// What a provider asked before it sends events.
+    Handshake(HttpResponse),
     /// Nothing is said: this provider takes every answer for a delivery.
     Silence,
 }
@@ -62,7 +64,17 @@ impl Answer {
         match self {
             Self::Accepted { status, .. } => *status,
             Self::Refused(problem) | Self::Hangup(problem) => problem.id().status().as_u16(),
+            Self::Handshake(answer) => answer.status().as_u16(),
             Self::Silence => 0,
+        }
+    }
+
+    /// The name of a refusal in metrics; none when it is none.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Accepted { .. } | Self::Handshake(_) => None,
+            Self::Refused(problem) | Self::Hangup(problem) => Some(problem.id().slug()),
+            Self::Silence => Some(ProblemId::Unavailable.slug()),
         }
     }
 
@@ -73,6 +85,7 @@ impl Answer {
                 HttpResponse::build(status).json(Accepted { accepted: ids.len(), ids: &ids })
             }
             Self::Refused(problem) => problem.into_response(),
+            Self::Handshake(answer) => answer,
             Self::Hangup(problem) => closing(problem.into_response()),
             // Whoever waited this long anyway gets the truth.
             Self::Silence => closing(Problem::new(ProblemId::Unavailable).into_response()),

@@ -22,14 +22,22 @@ pub(crate) enum Body {
 }
 
 /// Reads at most `limit` bytes, for at most `time`: slower senders only keep a connection.
-pub(crate) async fn read(payload: Payload, limit: usize, time: Duration) -> Body {
-    tokio::time::timeout(time, collect(payload, limit)).await.unwrap_or(Body::TooSlow)
-}
-
-async fn collect(mut payload: Payload, limit: usize) -> Body {
+pub(crate) async fn read(mut payload: Payload, limit: usize, time: Duration) -> Body {
     let mut body = BytesMut::new();
     let mut read: usize = 0;
-    while let Some(chunk) = payload.next().await {
+    let over = tokio::time::sleep(time);
+    tokio::pin!(over);
+    loop {
+        let chunk = tokio::select! {
+            chunk = payload.next() => chunk,
+            () = &mut over => {
+                if read <= limit {
+                    return Body::TooSlow;
+                }
+                break;
+            }
+        };
+        let Some(chunk) = chunk else { break };
         let Ok(chunk) = chunk else { return Body::Broken };
         read = read.saturating_add(chunk.len());
         if read <= limit {

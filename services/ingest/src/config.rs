@@ -19,11 +19,15 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who may post.
     pub doors: Vec<Door>,
-    /// How long a request's body may take.
+    /// How long a request's head may take.
+    pub head_time: Duration,
+    /// How long its body may take after that.
     pub body_time: Duration,
 }
 
-/// Ten seconds: a mobile network needs less, and a slow attack gets no more.
+/// Heads are small and come at once.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// A mobile network needs less, and a slow attack gets no more.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A source that cannot be served, and why.
@@ -53,7 +57,7 @@ impl Config {
             }
         }
         if problems.is_empty() {
-            Ok(Self { listen: config.ingest.listen, doors, body_time: BODY_TIME })
+            Ok(Self { listen: config.ingest.listen, doors, head_time: HEAD_TIME, body_time: BODY_TIME })
         } else {
             Err(problems)
         }

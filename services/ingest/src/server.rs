@@ -20,14 +20,12 @@ use crate::deliveries;
 use crate::readiness;
 use crate::redeliver::Redeliveries;
 
-/// How long the head of a request may take.
-const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that one worker thread serves at once; more wait in the kernel.
 const CONNECTIONS: usize = 8192;
 /// How long requests under way may take once the shutdown has begun, in seconds. The lifecycle's budget is longer.
-const FINISH_SECONDS: u64 = 5;
+const FINISH_SECONDS: u64 = 4;
 /// How long the bus may take for what is under way at the very end.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -146,7 +144,7 @@ impl Ingest {
             );
         };
         tokio::pin!(beside);
-        let serving = serve(listener, state, shutdown.clone());
+        let serving = serve(listener, state, config.head_time, shutdown.clone());
         tokio::pin!(serving);
         let served = tokio::select! {
             served = &mut serving => {
@@ -166,14 +164,19 @@ impl Ingest {
 }
 
 /// Serves `state`, and lets go of it at the end.
-async fn serve(listener: TcpListener, state: web::Data<State>, shutdown: Shutdown) -> io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    state: web::Data<State>,
+    head_time: Duration,
+    shutdown: Shutdown,
+) -> io::Result<()> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .route("/hooks/{source}", web::to(hook))
             .default_service(web::to(nowhere))
     })
-    .client_request_timeout(HEAD_TIME)
+    .client_request_timeout(head_time)
     .keep_alive(KEEP_ALIVE)
     .max_connections(CONNECTIONS)
     .disable_signals()

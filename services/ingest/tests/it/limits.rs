@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{door, form_fill, open, partner, rated, start};
+use crate::support::{door, form_fill, open, partner, rated, start, start_hasty};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_the_rate_waits_and_only_that_source_does() {
@@ -105,7 +105,7 @@ async fn only_post_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_end_is_not_waited_for() {
-    let harness = start(vec![door(partner())]);
+    let harness = start_hasty(vec![door(partner())]);
 
     let answer = harness.post("partner", form_fill().to_string()).signed().send_half().await;
 
@@ -123,5 +123,32 @@ async fn a_sender_that_breaks_off_leaves_nothing_behind() {
     assert_eq!(harness.post("partner", form_fill().to_string()).signed().send().await.status, 202);
 
     assert_eq!(harness.bus.calls(), 1);
+    harness.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_end_is_not_waited_for() {
+    let harness = start_hasty(vec![door(partner())]);
+
+    let answer = harness.post("partner", "").send_part_of_head().await;
+
+    assert_eq!(answer.status, 408);
+    harness.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_counted_by_their_problem() {
+    let harness = start(vec![door(partner())]);
+
+    harness.post("partner", "{}").send().await.is_problem(401, "bad-signature");
+    harness.post("partner", "{").signed().send().await.is_problem(400, "malformed-body");
+    harness.post("partner", form_fill().to_string()).signed().send().await;
+
+    let metrics = harness.metrics.render().unwrap();
+    for outcome in ["bad-signature", "malformed-body", "accepted"] {
+        let line = format!(r#"drumbeat_events_ingested_total{{outcome="{outcome}",source="partner"}} 1"#);
+        assert!(metrics.contains(&line), "{line}");
+    }
+    assert!(metrics.contains(r#"drumbeat_ingest_duration_seconds_count{source="partner"} 3"#));
     harness.finish().await;
 }

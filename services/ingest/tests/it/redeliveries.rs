@@ -10,6 +10,8 @@ use webhooks::Settings;
 
 use crate::support::{Harness, OneRedelivery, door, partner, start, start_with};
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 /// What a broken mapping leaves in quarantine for `body`.
 async fn quarantined(body: &Value) -> contracts::Quarantined {
     let harness = start(vec![door(partner())]);
@@ -22,7 +24,7 @@ async fn quarantined(body: &Value) -> contracts::Quarantined {
 fn redrive(kept: contracts::Quarantined, settings: Settings) -> Harness {
     let requested_at = Timestamp::from_second(1_772_900_000).unwrap();
     let redelivery = Redelivery { quarantined: kept, requested_at, actor: Some("ops@ours.com".to_owned()) };
-    let encoded = redelivery.message(None);
+    let encoded = redelivery.message(Some(TRACE));
     let message = Message {
         topic: Topic::Redeliver,
         key: encoded.key,
@@ -59,6 +61,7 @@ async fn a_mended_mapping_makes_the_event_that_it_always_was() {
     published(&harness).await;
 
     let event = harness.bus.events().remove(0);
+    assert_eq!(harness.bus.messages(Topic::Events)[0].headers["traceparent"], TRACE);
     assert_eq!(event.digest, kept.digest);
     assert_eq!(event.received_at, kept.received_at);
     let live = harness.post("partner", body.to_string()).signed().send().await;

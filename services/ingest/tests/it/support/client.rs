@@ -92,6 +92,15 @@ impl Call {
         Answer::parse(&answer)
     }
 
+    /// Sends the beginning of the head, and waits for an answer.
+    pub(crate) async fn send_part_of_head(self) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&self.head().as_bytes()[..20]).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        Answer::parse(&answer)
+    }
+
     /// Sends the head and the beginning of the body, and goes away.
     pub(crate) async fn break_off(self) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();

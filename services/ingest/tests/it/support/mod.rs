@@ -36,16 +36,27 @@ pub(crate) struct Harness {
     running: JoinHandle<Result<(), ingest::Error>>,
 }
 
+const PATIENT: Duration = Duration::from_secs(10);
+
 pub(crate) fn start(doors: Vec<Door>) -> Harness {
     start_with(doors, None)
 }
 
+/// One that waits for neither head nor body for long.
+pub(crate) fn start_hasty(doors: Vec<Door>) -> Harness {
+    run(doors, None, Duration::from_millis(300))
+}
+
 pub(crate) fn start_with(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>) -> Harness {
+    run(doors, consumers, PATIENT)
+}
+
+fn run(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>, patience: Duration) -> Harness {
     let bus = Arc::new(RecordingBus::default());
     let clock = Arc::new(ManualClock::default());
     let (metrics, readiness, shutdown) = (Metrics::new(), Readiness::new(), Shutdown::new());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = Config { listen, doors, body_time: Duration::from_millis(300) };
+    let config = Config { listen, doors, head_time: patience, body_time: patience };
     let deps = Deps {
         publisher: bus.clone(),
         consumers,
