@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::{Redelivery, Wire};
+use contracts::{Published, Quarantined, Redelivery, Wire};
+use domain::touch::Note;
 use ports::bus::{
-    BusError, Consumer, Consumers, Delivery, Publisher, Record, StartAt, Starts, StoredOffset, Topic,
+    BusError, Consumer, Consumers, Delivery, Message, Publisher, Record, StartAt, Starts, StoredOffset, Topic,
 };
 use runtime::lifecycle::Shutdown;
 use runtime::metrics::Metrics;
 use runtime::telemetry::propagation::TRACEPARENT;
 use webhooks::{Item, Source};
 
-use crate::messages::Outcomes;
+use crate::messages::{Outcomes, message};
 
 /// The consumer group, after the configured prefix.
 const GROUP: &str = "ingest";
@@ -119,8 +120,7 @@ impl Redeliveries {
     async fn translate(&self, records: &[Record], shutdown: &Shutdown) -> bool {
         let mut messages = Vec::new();
         for record in records {
-            let Some(outcomes) = self.outcomes(record) else { continue };
-            messages.extend(outcomes.messages);
+            messages.extend(self.messages(record));
         }
         while !messages.is_empty() {
             let results = self.publisher.publish(messages.clone()).await;
@@ -144,33 +144,33 @@ impl Redeliveries {
         true
     }
 
-    fn outcomes(&self, record: &Record) -> Option<Outcomes> {
+    fn messages(&self, record: &Record) -> Vec<Message> {
         let redelivery = match Redelivery::from_bytes(&record.payload) {
             Ok(redelivery) => redelivery,
             Err(error) => {
                 tracing::error!(error = %error, offset = record.position.offset, "a redelivery cannot be read");
-                return None;
+                return Vec::new();
             }
         };
         let kept = redelivery.quarantined;
-        let name = kept.source.as_str();
-        let Some(source) = self.sources.get(name) else {
-            tracing::warn!(source.name = name, "a redelivery is of a source that is no longer configured");
-            return None;
+        let trace = record.headers.get(TRACEPARENT).map(String::as_str);
+        let Some(source) = self.sources.get(kept.source.as_str()) else {
+            return again(kept, "unknown_source", "no source of this name is configured any more", trace);
         };
         let Some(item) = Item::restore(&kept.body, &kept.headers, kept.item) else {
-            tracing::error!(
-                source.name = name,
-                offset = record.position.offset,
-                "a kept item cannot be read"
-            );
-            return None;
+            return again(kept, "unreadable", "what was kept of it cannot be read", trace);
         };
-        let trace = record.headers.get(TRACEPARENT).map(String::as_str);
         let outcomes = Outcomes::of(source, source.reopen(item), kept.received_at, trace);
-        self.metrics.events_ingested(name, "redelivered", u64::from(outcomes.accepted));
-        Some(outcomes)
+        self.metrics.events_ingested(kept.source.as_str(), "redelivered", u64::from(outcomes.accepted));
+        outcomes.messages
     }
+}
+
+/// Back into quarantine it goes, for another reason than before: whoever asked for it sees why nothing came of it.
+fn again(kept: Quarantined, code: &str, text: &str, trace: Option<&str>) -> Vec<Message> {
+    tracing::warn!(source.name = %kept.source, reason = code, "a redelivery goes back into quarantine");
+    let kept = Quarantined { reason: Note::new(code, text), ..kept };
+    vec![message(Topic::Quarantine, kept.message(trace))]
 }
 
 async fn pause(shutdown: &Shutdown) {

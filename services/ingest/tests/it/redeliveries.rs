@@ -99,3 +99,15 @@ async fn what_still_cannot_be_translated_is_quarantined_again_under_its_name() {
     assert!(harness.bus.events().is_empty());
     harness.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivery_of_a_source_that_is_gone_goes_back_into_quarantine() {
+    let kept = quarantined(&json!({ "events": [{ "kind": "signup" }] })).await;
+
+    let harness = redrive(kept.clone(), Settings { name: "another".parse().unwrap(), ..partner() });
+    published(&harness).await;
+
+    let again = harness.bus.quarantined().remove(0);
+    assert_eq!((again.digest, again.reason.code.as_str()), (kept.digest, "unknown_source"));
+    harness.finish().await;
+}
