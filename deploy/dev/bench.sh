@@ -26,10 +26,15 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-if [ -z "${DRUMBEAT_TEST_KAFKA:-}" ] && address="$("$HERE/kafka.sh" up)"; then
-    export DRUMBEAT_TEST_KAFKA="$address"
-fi
-if [ -z "${DRUMBEAT_TEST_POSTGRES:-}" ] && address="$("$HERE/postgres.sh" up)"; then
-    export DRUMBEAT_TEST_POSTGRES="postgres://postgres@$address/postgres"
+# obtain GIVEN SCRIPT: the address of a running server, or of one of our own; nothing where none can be had.
+obtain() {
+    if [ -n "$1" ]; then echo "$1"; else "$HERE/$2" up; fi
+}
+postgres="${DRUMBEAT_TEST_POSTGRES:-}"
+if kafka="$(obtain "${DRUMBEAT_TEST_KAFKA:-}" kafka.sh)" &&
+    { [ -n "$postgres" ] || postgres="postgres://postgres@$("$HERE/postgres.sh" up)/postgres"; }; then
+    export DRUMBEAT_BENCH_KAFKA="$kafka" DRUMBEAT_BENCH_POSTGRES="$postgres"
+else
+    say "no Kafka or no PostgreSQL could be had: measuring the embedded adapters alone"
 fi
 "${CARGO_TARGET_DIR:-$DEV_ROOT/target}/release/drumbeat" bench "$@"
