@@ -135,6 +135,7 @@ base_url = "{crm}"
 allow_private = true
 withdraw = true
 timeout = "3s"
+connect_timeout = "2s"
 "#,
             ingest = self.ingest,
             crm = self.crm.url(),

@@ -72,6 +72,9 @@ pub enum Marked {
         body: Bytes,
         /// When the first attempt was marked (wall clock): transient errors are tried for 24 h from here.
         since: Timestamp,
+        /// When the COMMIT was about to be sent (monotonic, of the process's [`crate::clock::Clock`]): the request must
+        /// start soon after.
+        committing_at: std::time::Duration,
     },
     /// Overtaken: the fence, state or enrollment changed, or someone else has it.
     Lost,

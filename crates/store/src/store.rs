@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::identity::HashKeys;
 use jiff::Timestamp;
 use migration::{MigrateError, Migrated, Standing};
+use ports::clock::Clock;
 use ports::{StoreError, StoreResult};
 
 use crate::config::StoreConfig;
@@ -18,16 +19,23 @@ use crate::wake::{Signals, Wakeups};
 use crate::workers::Announced;
 
 /// A store, cheap to clone. All ports of the store are implemented on it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pub(crate) database: Arc<Database>,
     pub(crate) keys: Arc<HashKeys>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<RowIds>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) announced: Arc<Announced>,
     pub(crate) dedupe_for: Duration,
     pub(crate) events_for: Duration,
     poll: Duration,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("database", &self.database).finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -53,6 +61,7 @@ impl Store {
         let store = Self {
             database: Arc::new(database),
             keys: Arc::new(config.keys),
+            clock: config.clock,
             ids: Arc::new(RowIds::default()),
             signals,
             announced: Arc::new(Announced::default()),
@@ -74,7 +83,9 @@ impl Store {
             MigrateError::Newer(_) => StoreError::Inconsistent(error.to_string()),
             MigrateError::Database(inner) => match Fail::from(inner).into_error() {
                 StoreError::Unavailable(text) => StoreError::Unavailable(text),
-                other => StoreError::Inconsistent(format!("the schema could not be brought up to date: {other}")),
+                other => {
+                    StoreError::Inconsistent(format!("the schema could not be brought up to date: {other}"))
+                }
             },
         });
         // What fails in closing does not undo a migration.
@@ -125,7 +136,10 @@ impl Store {
     }
 
     /// The outcome of reading, as ports tell it.
-    pub(crate) async fn reading<T>(&self, work: impl Future<Output = Result<T, Fail>> + Send) -> StoreResult<T> {
+    pub(crate) async fn reading<T>(
+        &self,
+        work: impl Future<Output = Result<T, Fail>> + Send,
+    ) -> StoreResult<T> {
         work.await.map_err(Fail::into_error)
     }
 
@@ -137,14 +151,17 @@ impl Store {
 }
 
 async fn require_current(database: &Database) -> StoreResult<()> {
-    let standing = migration::standing(&database.orm()).await.map_err(|error| Fail::from(error).into_error())?;
+    let standing =
+        migration::standing(&database.orm()).await.map_err(|error| Fail::from(error).into_error())?;
     match standing {
         Standing::Current => Ok(()),
         Standing::Behind(names) => {
-            let text = format!("the schema is older than this program (missing: {}): run `drumbeat migrate`", names.join(", "));
+            let text = format!(
+                "the schema is older than this program (missing: {}): run `drumbeat migrate`",
+                names.join(", ")
+            );
             Err(StoreError::Inconsistent(text))
         }
         Standing::Ahead(names) => Err(StoreError::Inconsistent(MigrateError::Newer(names).to_string())),
     }
 }
-

@@ -10,7 +10,7 @@ use domain::id::TouchId;
 use domain::input::{TouchInput, TouchReport};
 use domain::touch::{Lane, Note};
 use domain::world::World;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use futures::stream::FuturesUnordered;
 use ports::StoreResult;
 use ports::connector::Connector;
@@ -50,6 +50,8 @@ pub(crate) async fn run(lanes: Lanes) {
         return;
     }
     let traits = lanes.connector.traits();
+    // Marking costs a transaction: under load wait for some room instead of marking one by one.
+    let enough = (traits.concurrency / 8).clamp(1, SLICE);
     let mut gate = Gate::new(traits.rate, traits.concurrency);
     let mut flying = FuturesUnordered::new();
 
@@ -58,26 +60,36 @@ pub(crate) async fn run(lanes: Lanes) {
         let now = lanes.deps.clock.monotonic();
         let share = lanes.standing.borrow().share();
         let rest = match gate.room(now, share) {
-            Room::For(room) => match lanes.turn(room.min(SLICE)).await {
-                Ok(Turn { marching, more }) => {
-                    for march in marching {
-                        gate.start(lanes.deps.clock.monotonic());
-                        flying.push(send(&lanes, march));
+            Room::For(room) if room < enough && !flying.is_empty() => Rest::UntilOneEnds,
+            Room::For(room) => {
+                // What is in flight goes on while the store is asked: a slow store must not make requests start late.
+                let turn = beside(lanes.turn(room.min(SLICE)), &mut flying, &lanes, &mut gate).await;
+                match turn {
+                    Ok(Turn { marching, more }) => {
+                        for march in marching {
+                            gate.start(lanes.deps.clock.monotonic());
+                            flying.push(send(&lanes, march));
+                        }
+                        if more { Rest::None } else { Rest::UntilWoken }
                     }
-                    if more { Rest::None } else { Rest::UntilWoken }
+                    Err(error) => {
+                        tracing::warn!(error = %error, connector = %lanes.connector.name(), "the store cannot be asked for due touches");
+                        Rest::For(PATIENCE)
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(error = %error, connector = %lanes.connector.name(), "the store cannot be asked for due touches");
-                    Rest::For(PATIENCE)
-                }
-            },
+            }
             Room::WhenOneEnds => Rest::UntilOneEnds,
             Room::At(when) => Rest::For(when.saturating_sub(now)),
         };
         tokio::select! {
             biased;
             () = lanes.stop.cancelled() => break,
-            Some(sent) = flying.next(), if !flying.is_empty() => land(&lanes, &mut gate, sent).await,
+            Some(sent) = flying.next(), if !flying.is_empty() => {
+                land(&lanes, &mut gate, sent).await;
+                while let Some(Some(sent)) = flying.next().now_or_never() {
+                    land(&lanes, &mut gate, sent).await;
+                }
+            }
             () = lanes.rest(rest, seen) => {}
         }
     }
@@ -88,6 +100,23 @@ pub(crate) async fn run(lanes: Lanes) {
     });
     if drained.await.is_err() {
         tracing::warn!(connector = %lanes.connector.name(), "requests in flight are left behind; another worker takes them over");
+    }
+}
+
+/// Does some work while requests are in flight.
+async fn beside<T>(
+    work: impl Future<Output = T>,
+    flying: &mut FuturesUnordered<impl Future<Output = Sent>>,
+    lanes: &Lanes,
+    gate: &mut Gate,
+) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            Some(sent) = flying.next(), if !flying.is_empty() => land(lanes, gate, sent).await,
+            done = &mut work => return done,
+        }
     }
 }
 
@@ -249,7 +278,7 @@ impl Lanes {
         }))
     }
 
-    /// Marks, and starts the clock of each mark before the store is asked.
+    /// Marks what may go, and moves on what a full budget keeps back.
     async fn mark(
         &self,
         world: &World,
@@ -261,7 +290,6 @@ impl Lanes {
         }
         let touches: Vec<TouchId> = requests.iter().map(|request| request.touch).collect();
         let fences: HashMap<TouchId, i32> = requests.iter().map(|request| (request.touch, request.fence)).collect();
-        let marked_at = self.deps.clock.monotonic();
         let marks = self.deps.dispatch.mark(worker, requests).await?;
         let mut marching = Vec::with_capacity(touches.len());
         let mut moved = Vec::new();
@@ -270,9 +298,9 @@ impl Lanes {
                 continue;
             };
             match mark {
-                Marked::Yes { attempt, body, since } => {
+                Marked::Yes { attempt, body, since, committing_at } => {
                     self.observe_lateness(touch.due_at);
-                    marching.push(Marching { touch: touch.clone(), attempt, body, since, marked_at });
+                    marching.push(Marching { touch: touch.clone(), attempt, body, since, committing_at });
                 }
                 Marked::Full { key, uses } => {
                     self.deps.observer.passed_over("full");

@@ -19,8 +19,8 @@ pub(crate) struct Marching {
     pub(crate) body: Bytes,
     /// When its first attempt was marked (wall clock).
     pub(crate) since: Timestamp,
-    /// When this mark was sent to the store (monotonic).
-    pub(crate) marked_at: Duration,
+    /// When the COMMIT of its mark was about to be sent (monotonic).
+    pub(crate) committing_at: Duration,
 }
 
 /// An attempt that ended.
@@ -54,7 +54,7 @@ pub(crate) async fn send(lanes: &Lanes, march: Marching) -> Sent {
 async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
     let clock = &lanes.deps.clock;
     let started = clock.monotonic();
-    let answer = if started.saturating_sub(march.marked_at) > lanes.settings.start_within {
+    let answer = if started.saturating_sub(march.committing_at) > lanes.settings.start_within {
         None
     } else {
         Some(call(lanes, &march).await)

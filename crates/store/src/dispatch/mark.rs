@@ -5,12 +5,15 @@
 //! either committed before, and is seen, or waits for the touch's row or the epoch lock, and comes after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::{EnrollmentId, TouchId, Workspace};
 use domain::touch::HeldReason;
 use jiff::Timestamp;
+use ports::clock::Clock;
 use ports::dispatch::{MarkRequest, Marked, WorkerId};
 
 use crate::budgets::Budgets;
@@ -22,6 +25,7 @@ use crate::tables::touch::{reserved, reserved_text};
 
 pub(super) struct Mark {
     pub(super) worker: WorkerId,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) requests: Vec<MarkRequest>,
 }
 
@@ -73,7 +77,11 @@ impl Work for Mark {
         let mut answers = Vec::with_capacity(self.requests.len());
         for request in &self.requests {
             let answer = match locked.get(&request.touch) {
-                Some(row) if row.fence == request.fence && ready.contains(&request.touch) && seen.insert(request.touch) => {
+                Some(row)
+                    if row.fence == request.fence
+                        && ready.contains(&request.touch)
+                        && seen.insert(request.touch) =>
+                {
                     self.judge(request, row, &stops, &mut budgets, now)
                 }
                 _ => Verdict::Lost,
@@ -91,13 +99,20 @@ impl Work for Mark {
                     let since = earlier.map_or(wall, |(_, since)| *since);
                     let new = earlier.is_none().then_some(&request.body);
                     going.push(Going { request, enrollment, attempt, body: new, reserved });
-                    Marked::Yes { attempt, body, since }
+                    Marked::Yes { attempt, body, since, committing_at: Duration::ZERO }
                 }
             });
         }
         budgets.write(&mut tx.conn).await?;
         self.write(tx, &going).await?;
         hold(tx, &held).await?;
+        // The last thing before the COMMIT: on SQLite too, where marks come last in their group.
+        let now = self.clock.monotonic();
+        for answer in &mut answers {
+            if let Marked::Yes { committing_at, .. } = answer {
+                *committing_at = now;
+            }
+        }
         Ok(answers)
     }
 }
@@ -135,7 +150,8 @@ impl Mark {
 
     async fn lock_budgets(&self, tx: &mut Tx, locked: &BTreeMap<TouchId, Locked>) -> Result<Budgets, Fail> {
         let mut wanted: BTreeMap<(Workspace, String), Timestamp> = BTreeMap::new();
-        let first = |request: &&MarkRequest| locked.get(&request.touch).is_some_and(|row| row.reserved.is_empty());
+        let first =
+            |request: &&MarkRequest| locked.get(&request.touch).is_some_and(|row| row.reserved.is_empty());
         for request in self.requests.iter().filter(first) {
             for one in &request.reservations {
                 let key = (request.flags.workspace.clone(), one.key.clone());
@@ -164,8 +180,13 @@ impl Mark {
     }
 
     /// What repeated touches sent the first time.
-    async fn stored(&self, tx: &mut Tx, locked: &BTreeMap<TouchId, Locked>) -> Result<BTreeMap<TouchId, Stored>, Fail> {
-        let repeats: Vec<i64> = locked.iter().filter(|(_, row)| row.attempt > 0).map(|(id, _)| id.0).collect();
+    async fn stored(
+        &self,
+        tx: &mut Tx,
+        locked: &BTreeMap<TouchId, Locked>,
+    ) -> Result<BTreeMap<TouchId, Stored>, Fail> {
+        let repeats: Vec<i64> =
+            locked.iter().filter(|(_, row)| row.attempt > 0).map(|(id, _)| id.0).collect();
         if repeats.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -216,7 +237,8 @@ impl Mark {
         let wall = micros(tx.wall().await?);
         let conn = &mut tx.conn;
         let count = going.len();
-        let stmt = conn.stmt("delete from timers where enrollment").any(going.iter().map(|one| one.enrollment.0));
+        let stmt =
+            conn.stmt("delete from timers where enrollment").any(going.iter().map(|one| one.enrollment.0));
         conn.run_exactly(stmt, count, "timers").await?;
 
         let attempt = || {

@@ -22,6 +22,18 @@ use ports::wake::Wake;
 use crate::Store;
 use crate::error::Fail;
 
+impl Store {
+    /// How the database finds due touches: its plan, line by line. For the test that holds the partial index to it, and
+    /// for operators who wonder.
+    ///
+    /// # Errors
+    /// As every port's.
+    #[doc(hidden)]
+    pub async fn plan_of_pick(&self, lane: &Lane, shards: &[Shard]) -> StoreResult<Vec<String>> {
+        self.reading(pick::plan(self, lane, shards)).await
+    }
+}
+
 #[async_trait]
 impl Dispatch for Store {
     #[tracing::instrument(name = "store.pick", level = "debug", skip_all)]
@@ -43,7 +55,7 @@ impl Dispatch for Store {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let work = mark::Mark { worker, requests };
+        let work = mark::Mark { worker, clock: Arc::clone(&self.clock), requests };
         self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
     }
 
@@ -53,7 +65,8 @@ impl Dispatch for Store {
     }
 
     async fn release(&self, slice: usize) -> StoreResult<usize> {
-        let released = self.database.transact(Arc::new(release::Release { slice })).await.map_err(Fail::into_error)?;
+        let released =
+            self.database.transact(Arc::new(release::Release { slice })).await.map_err(Fail::into_error)?;
         if released > 0 {
             self.signals.raise(Wake::Touches);
         }

@@ -9,8 +9,8 @@ use domain::time::{BusinessClock, Speed};
 use jiff::Timestamp;
 use ports::StoreError;
 use sea_orm::SqlxSqliteConnector;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{Database, DatabaseLink, Source, Time, Writer};
 use crate::config::StoreConfig;
@@ -25,6 +25,8 @@ impl Database {
         let writing = options(&config.url)?.connect().await?;
         let mut conn = Conn::new(Link::SqliteWriter(Box::new(writing)), Arc::clone(&statements));
         let business = business_clock(&mut conn, config).await?;
+        // From here on waiting for another process is the writer's, in shorter steps than SQLite's own.
+        conn.plain("pragma busy_timeout = 0").await?;
         let time = Arc::new(Time { source: Source::Process(Arc::clone(&config.clock)), business });
         let readers = SqlitePoolOptions::new()
             .max_connections(config.connections.max(2))
@@ -40,8 +42,9 @@ impl Database {
 pub(super) async fn for_migration(url: &str) -> Result<sea_orm::DatabaseConnection, Fail> {
     let options = options(url)?.create_if_missing(true).busy_timeout(Duration::from_secs(30));
     if let Some(folder) = options.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| StoreError::Unavailable(format!("the store's folder cannot be made: {}", error.kind())))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            StoreError::Unavailable(format!("the store's folder cannot be made: {}", error.kind()))
+        })?;
     }
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
@@ -53,8 +56,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
         .statement_cache_capacity(300)
-        // Waiting for another process is done by the writer, in shorter steps than SQLite's own.
-        .busy_timeout(Duration::ZERO)
+        .busy_timeout(Duration::from_secs(5))
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-32000")
         .pragma("mmap_size", "268435456")
@@ -63,14 +65,22 @@ fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
 
 /// Origin and speed as kept in the store; kept now, at its first start.
 async fn business_clock(conn: &mut Conn, config: &StoreConfig) -> Result<BusinessClock, Fail> {
-    let first = [("clock.origin", micros(config.clock.now())), ("clock.speed", i64::from(config.speed.get()))];
+    let first =
+        [("clock.origin", micros(config.clock.now())), ("clock.speed", i64::from(config.speed.get()))];
+    let known = conn.stmt("select name from settings where name = 'clock.speed'");
+    let first = if conn.first(known).await?.is_some() { Vec::new() } else { Vec::from(first) };
     for (name, value) in first {
-        let stmt = conn.stmt("insert into settings (name, value) values (").bind(name).sql(", ").bind(value.to_string());
+        let stmt = conn
+            .stmt("insert into settings (name, value) values (")
+            .bind(name)
+            .sql(", ")
+            .bind(value.to_string());
         conn.run(stmt.sql(") on conflict do nothing")).await?;
     }
     let origin: i64 = setting(conn, "clock.origin").await?;
     let kept: u32 = setting(conn, "clock.speed").await?;
-    let speed = Speed::new(kept).ok_or_else(|| StoreError::Inconsistent("the store's clock stands still".to_owned()))?;
+    let speed = Speed::new(kept)
+        .ok_or_else(|| StoreError::Inconsistent("the store's clock stands still".to_owned()))?;
     if speed != config.speed {
         let text = format!(
             "this store's clock runs at speed {kept} since its first start, the configuration says {}: keep it, or begin \
@@ -89,4 +99,3 @@ async fn setting<T: std::str::FromStr>(conn: &mut Conn, name: &'static str) -> R
     text.and_then(|text| text.parse().ok())
         .ok_or_else(|| StoreError::Inconsistent(format!("the store's setting {name} cannot be read")).into())
 }
-
