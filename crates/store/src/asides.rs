@@ -69,7 +69,8 @@ impl Work for Project {
                 .bytes("payload", all.clone().map(|row| row.payload.clone()))
                 .text("place", all.clone().map(|row| row.place.as_str()))
                 .opt_int("redriven_at", all.map(|row| row.redriven_at.map(micros)));
-            let stmt = insert_from(&tx.conn, "asides", set).sql(" on conflict (list, workspace, place) do nothing");
+            let stmt =
+                insert_from(&tx.conn, "asides", set).sql(" on conflict (list, workspace, place) do nothing");
             tx.conn.run(stmt).await?;
         }
         match &self.advance {

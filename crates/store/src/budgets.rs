@@ -187,7 +187,10 @@ mod tests {
         let mut budgets = Budgets::default();
 
         for touch in 0..50 {
-            assert_eq!(budgets.reserve((&workspace, TouchId(touch)), &[limit(None, 0)], at(touch + 1)), Ok(()));
+            assert_eq!(
+                budgets.reserve((&workspace, TouchId(touch)), &[limit(None, 0)], at(touch + 1)),
+                Ok(())
+            );
         }
     }
 }

@@ -48,7 +48,12 @@ impl Work for Due {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let stmt = tx.conn.stmt("update commands set due_at = ").bind(until).sql(" where id").any(ids.iter().copied());
+        let stmt = tx
+            .conn
+            .stmt("update commands set due_at = ")
+            .bind(until)
+            .sql(" where id")
+            .any(ids.iter().copied());
         tx.conn.run_exactly(stmt, ids.len(), "commands").await?;
         let stmt = tx
             .conn

@@ -55,6 +55,9 @@ impl StoreConfig {
 impl std::fmt::Debug for StoreConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The address may hold a password.
-        f.debug_struct("StoreConfig").field("name", &self.name).field("speed", &self.speed).finish_non_exhaustive()
+        f.debug_struct("StoreConfig")
+            .field("name", &self.name)
+            .field("speed", &self.speed)
+            .finish_non_exhaustive()
     }
 }

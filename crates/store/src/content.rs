@@ -15,7 +15,8 @@ use crate::session::{Tx, Work};
 use crate::sql::{Conn, Row, micros, moment};
 use crate::tables::enrollment::LIVE;
 
-const COLUMNS: &str = "d.id, d.workspace, d.kind, d.name, d.number, d.body, d.is_current, d.actor, d.created_at";
+const COLUMNS: &str =
+    "d.id, d.workspace, d.kind, d.name, d.number, d.body, d.is_current, d.actor, d.created_at";
 
 fn read(row: &Row) -> StoreResult<Document> {
     let mut row = row.cursor();
@@ -135,7 +136,12 @@ impl Apply {
         tx.conn.run(stmt).await.map(drop)
     }
 
-    async fn insert(&self, tx: &mut Tx, document: &NewDocument, (id, number): (i64, u32)) -> Result<(), Fail> {
+    async fn insert(
+        &self,
+        tx: &mut Tx,
+        document: &NewDocument,
+        (id, number): (i64, u32),
+    ) -> Result<(), Fail> {
         let now = micros(tx.wall().await?);
         let current = i64::from(self.activation == Activation::Activate);
         let stmt = tx
@@ -212,7 +218,12 @@ impl Content for Store {
         self.reading(read_all).await
     }
 
-    async fn apply(&self, documents: Vec<NewDocument>, activation: Activation, actor: &str) -> StoreResult<Vec<Applied>> {
+    async fn apply(
+        &self,
+        documents: Vec<NewDocument>,
+        activation: Activation,
+        actor: &str,
+    ) -> StoreResult<Vec<Applied>> {
         let count = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let ids = self.ids.block(&self.database, count).await.map_err(Fail::into_error)?.collect();
         let work = Apply { documents, activation, actor: actor.to_owned(), ids };

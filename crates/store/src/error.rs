@@ -51,11 +51,13 @@ impl From<sqlx::Error> for Fail {
 impl From<DbErr> for Fail {
     fn from(error: DbErr) -> Self {
         match error {
-            DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) | DbErr::Conn(RuntimeErr::SqlxError(inner)) => {
-                classify(&inner)
-            }
+            DbErr::Exec(RuntimeErr::SqlxError(inner))
+            | DbErr::Query(RuntimeErr::SqlxError(inner))
+            | DbErr::Conn(RuntimeErr::SqlxError(inner)) => classify(&inner),
             DbErr::ConnectionAcquire(_) => unavailable("no connection was free in time"),
-            DbErr::RecordNotInserted | DbErr::RecordNotUpdated => Self::Contended("a row changed meanwhile".to_owned()),
+            DbErr::RecordNotInserted | DbErr::RecordNotUpdated => {
+                Self::Contended("a row changed meanwhile".to_owned())
+            }
             DbErr::Json(_) | DbErr::Type(_) | DbErr::TryIntoErr { .. } => {
                 Self::Store(StoreError::Inconsistent("a stored row cannot be read".to_owned()))
             }
@@ -85,11 +87,15 @@ fn classify(error: &sqlx::Error) -> Fail {
         Error::PoolTimedOut => unavailable("no connection was free in time"),
         Error::PoolClosed | Error::WorkerCrashed => unavailable("the store is shutting down"),
         Error::RowNotFound => inconsistent("a row that must be there is not"),
-        Error::Encode(_) | Error::InvalidArgument(_) => rejected("a value cannot be written as the column's type"),
-        Error::Configuration(_) => inconsistent("the store's address or settings cannot be used"),
-        Error::TypeNotFound { .. } | Error::ColumnIndexOutOfBounds { .. } | Error::ColumnNotFound(_) | Error::ColumnDecode { .. } | Error::Decode(_) => {
-            inconsistent("a stored row cannot be read")
+        Error::Encode(_) | Error::InvalidArgument(_) => {
+            rejected("a value cannot be written as the column's type")
         }
+        Error::Configuration(_) => inconsistent("the store's address or settings cannot be used"),
+        Error::TypeNotFound { .. }
+        | Error::ColumnIndexOutOfBounds { .. }
+        | Error::ColumnNotFound(_)
+        | Error::ColumnDecode { .. }
+        | Error::Decode(_) => inconsistent("a stored row cannot be read"),
         _ => unavailable("the connection to the database broke"),
     }
 }

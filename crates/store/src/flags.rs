@@ -25,7 +25,10 @@ const CLASS: i64 = 0x6472_756d;
 
 /// The second half of a workspace's lock; never 0, which is the lock of all.
 fn lock_of(workspace: &Workspace) -> i64 {
-    let hash = workspace.as_str().bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = workspace
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     i64::from(hash >> 1) + 1 - i64::from(hash >> 1 == u32::MAX >> 1)
 }
 
@@ -63,7 +66,9 @@ impl Stops {
             (Some(Flag::Cadence(workspace.clone(), keys.cadence.clone())), HeldReason::Cadence),
             (owner, HeldReason::Owner),
         ];
-        let stopped = |(flag, reason): (Option<Flag>, HeldReason)| flag.is_some_and(|flag| self.0.contains(&flag)).then_some(reason);
+        let stopped = |(flag, reason): (Option<Flag>, HeldReason)| {
+            flag.is_some_and(|flag| self.0.contains(&flag)).then_some(reason)
+        };
         candidates.into_iter().find_map(stopped)
     }
 }
@@ -118,9 +123,17 @@ impl Work for SetFlag {
         if tx.conn.dialect() == Dialect::Postgres {
             let lock = match &self.flag {
                 Flag::All | Flag::Connector(_) => 0,
-                Flag::Workspace(workspace) | Flag::Cadence(workspace, _) | Flag::Owner(workspace, _) => lock_of(workspace),
+                Flag::Workspace(workspace) | Flag::Cadence(workspace, _) | Flag::Owner(workspace, _) => {
+                    lock_of(workspace)
+                }
             };
-            let stmt = tx.conn.stmt("select pg_advisory_xact_lock(").bind(CLASS).sql("::int, ").bind(lock).sql("::int)");
+            let stmt = tx
+                .conn
+                .stmt("select pg_advisory_xact_lock(")
+                .bind(CLASS)
+                .sql("::int, ")
+                .bind(lock)
+                .sql("::int)");
             tx.conn.fetch(stmt).await?;
         }
         let stmt = match self.state {

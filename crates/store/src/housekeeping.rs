@@ -48,14 +48,18 @@ impl Work for Expire {
         };
         let before = micros(now.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
         let (key, table, expired) = self.rows;
+        // A row's place is looked up directly from a list only, not from a query's rows.
+        let (open, close) = if key == "ctid" { (" = any(array(", "))") } else { (" in (", ")") };
         let stmt = tx
             .conn
-            .stmt(&format!("delete from {table} where ({key}) in (select {key} from {table} x where {expired} < "))
+            .stmt(&format!(
+                "delete from {table} where ({key}){open}select {key} from {table} x where {expired} < "
+            ))
             .bind(before)
             .sql(" limit ")
             .bind(self.slice)
             .lock_free("x")
-            .sql(")");
+            .sql(close);
         Ok(usize::try_from(tx.conn.run(stmt).await?).unwrap_or(usize::MAX))
     }
 }
@@ -78,25 +82,33 @@ impl Work for Days {
         );
         let mut present: Vec<i64> = Vec::new();
         for row in tx.conn.fetch(stmt).await? {
-            present.extend(row.cursor().text()?.strip_prefix("events_d").and_then(|number| number.parse::<i64>().ok()));
+            present.extend(
+                row.cursor().text()?.strip_prefix("events_d").and_then(|number| number.parse::<i64>().ok()),
+            );
         }
-        // Today's events went to the table of the rest at the first start; a day that is over half gone waits.
-        for number in day(wall) + 1..=day(wall) + DAYS_AHEAD {
-            if !present.contains(&number) {
-                let (from, to) = (number * 86_400_000_000, (number + 1) * 86_400_000_000);
-                let text = format!("create table if not exists events_d{number} partition of events for values from ({from}) to ({to})");
-                let stmt = tx.conn.stmt(&text);
-                tx.conn.run(stmt).await?;
-            }
-        }
+        // Rows of today may be in the table of the rest, which then has to keep the whole day.
+        let missing: Vec<i64> =
+            (day(wall) + 1..=day(wall) + DAYS_AHEAD).filter(|number| !present.contains(number)).collect();
         let oldest = day(wall.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
-        let mut dropped = 0;
-        for number in present.into_iter().filter(|number| *number < oldest) {
+        let over: Vec<i64> = present.into_iter().filter(|number| *number < oldest).collect();
+        if missing.is_empty() && over.is_empty() {
+            return Ok(0);
+        }
+        // Both need the whole table for a moment; units are not to wait for longer.
+        tx.conn.plain("set local lock_timeout = '1s'").await?;
+        for number in missing {
+            let (from, to) = (number * 86_400_000_000, (number + 1) * 86_400_000_000);
+            let name = format!("events_d{number}");
+            let stmt = tx.conn.stmt(&format!(
+                "create table if not exists {name} partition of events for values from ({from}) to ({to})"
+            ));
+            tx.conn.run(stmt).await?;
+        }
+        for number in &over {
             let stmt = tx.conn.stmt(&format!("drop table if exists events_d{number}"));
             tx.conn.run(stmt).await?;
-            dropped += 1;
         }
-        Ok(dropped)
+        Ok(over.len())
     }
 }
 
@@ -125,7 +137,11 @@ impl Work for LearnKeys {
             return Err(StoreError::Inconsistent(text).into());
         }
         for name in given.iter().filter(|name| !known.contains(name)) {
-            let stmt = tx.conn.stmt("insert into settings (name, value) values (").bind(name.as_str()).sql(", '') on conflict do nothing");
+            let stmt = tx
+                .conn
+                .stmt("insert into settings (name, value) values (")
+                .bind(name.as_str())
+                .sql(", '') on conflict do nothing");
             tx.conn.run(stmt).await?;
         }
         Ok(())
@@ -145,18 +161,22 @@ impl Housekeeping for Store {
     async fn expire(&self, slice: usize) -> StoreResult<usize> {
         let limit = i64::try_from(slice).unwrap_or(i64::MAX);
         let postgres = self.database.dialect() == Dialect::Postgres;
-        let event_key = if postgres { "tableoid, ctid" } else { "rowid" };
+        // Days that are over are dropped whole; what lies in no day goes row by row.
+        let (event_key, events) = if postgres { ("ctid", "events_rest") } else { ("rowid", "events") };
         let tables = [
             (("workspace, source, digest", "dedupe", "seen_at"), self.dedupe_for, Which::Wall),
             (("id", "commands", "done_at is not null and done_at"), COMMANDS_FOR, Which::Wall),
             (("id", "asides", "at"), ASIDES_FOR, Which::Wall),
             (("workspace, budget", "budgets", "forget_after"), DAY, Which::Business),
-            ((event_key, "events", "received_at"), self.events_for, Which::Wall),
+            ((event_key, events, "received_at"), self.events_for, Which::Wall),
         ];
         let mut gone = 0;
         if postgres {
             let days = Days { keep: self.events_for };
-            self.database.transact(Arc::new(days)).await.map_err(Fail::into_error)?;
+            // There is a week's reserve and a table for the rest, so the next call will do.
+            if let Err(fail) = self.database.transact(Arc::new(days)).await {
+                tracing::warn!(reason = %fail.into_error(), "the tables of the coming days were not made");
+            }
         }
         for (rows, keep, clock) in tables {
             let work = Expire { rows, keep, clock, slice: limit };

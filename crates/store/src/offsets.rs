@@ -77,7 +77,14 @@ impl Offsets for Store {
 
 #[async_trait]
 impl Starts for Store {
-    async fn stored(&self, cluster: &str, topic: Topic, partition: i32) -> Result<Option<StoredOffset>, BusError> {
-        Offsets::stored(self, cluster, topic, partition).await.map_err(|error| BusError::Unavailable(error.to_string()))
+    async fn stored(
+        &self,
+        cluster: &str,
+        topic: Topic,
+        partition: i32,
+    ) -> Result<Option<StoredOffset>, BusError> {
+        Offsets::stored(self, cluster, topic, partition)
+            .await
+            .map_err(|error| BusError::Unavailable(error.to_string()))
     }
 }

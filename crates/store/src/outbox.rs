@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::Shard;
+use ports::StoreResult;
 use ports::bus::Message;
 use ports::relay::{Outbox, OutboxRow};
 use ports::wake::Wake;
-use ports::StoreResult;
 use uuid::Uuid;
 
 use crate::Store;
@@ -32,7 +32,8 @@ impl Work for Lease {
         let wall = tx.wall().await?;
         let now = micros(wall);
         let until = micros(wall.saturating_add(self.length).unwrap_or(wall));
-        let all = RowSet::new(usize::from(Shard::COUNT)).int("shard", Shard::all().map(|shard| i64::from(shard.0)));
+        let all =
+            RowSet::new(usize::from(Shard::COUNT)).int("shard", Shard::all().map(|shard| i64::from(shard.0)));
         let stmt = tx
             .conn
             .stmt("insert into leases (shard, held_until) select v.shard, 0 from ")
@@ -70,7 +71,8 @@ impl Work for Lease {
             tx.conn.run_exactly(stmt, held.len(), "leases").await?;
         }
         if !given_back.is_empty() {
-            let stmt = tx.conn.stmt("update leases set owner = null, held_until = 0 where shard").any(given_back);
+            let stmt =
+                tx.conn.stmt("update leases set owner = null, held_until = 0 where shard").any(given_back);
             tx.conn.run(stmt).await?;
         }
         Ok(held.into_iter().filter_map(|shard| u8::try_from(shard).ok()).map(Shard).collect())

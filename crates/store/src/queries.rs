@@ -33,7 +33,11 @@ async fn identities(conn: &mut Conn, keys: &[IdentityKey]) -> Result<Vec<Identit
     Ok(conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?)
 }
 
-async fn find_contact(conn: &mut Conn, workspace: &Workspace, id: ContactId) -> Result<Option<Contact>, Fail> {
+async fn find_contact(
+    conn: &mut Conn,
+    workspace: &Workspace,
+    id: ContactId,
+) -> Result<Option<Contact>, Fail> {
     let stmt = conn
         .stmt(&format!("select {} from contacts where id = ", contact::COLUMNS))
         .bind(id.0)
@@ -57,7 +61,8 @@ impl Store {
         let conn = &mut conn;
         let Some(contact) = find_contact(conn, workspace, id).await? else { return Ok(None) };
         let keys = contact::identities(&contact, &self.keys);
-        let suppressions = identities(conn, &keys).await?.into_iter().map(|one| (one.key, one.suppressions)).collect();
+        let suppressions =
+            identities(conn, &keys).await?.into_iter().map(|one| (one.key, one.suppressions)).collect();
 
         let stmt = conn
             .stmt(&format!("select {} from enrollments where contact = ", enrollment::COLUMNS))
@@ -155,7 +160,9 @@ impl Queries for Store {
         let read = async {
             let mut conn = self.database.snapshot().await?;
             let found = identities(&mut conn, std::slice::from_ref(key)).await?;
-            let Some(IdentityOwner::Contact(id)) = found.first().and_then(|one| one.owner) else { return Ok(None) };
+            let Some(IdentityOwner::Contact(id)) = found.first().and_then(|one| one.owner) else {
+                return Ok(None);
+            };
             let stmt = conn
                 .stmt("with recursive chain(id, onto) as (select id, merged_into from contacts where id = ")
                 .bind(id.0)
@@ -225,7 +232,9 @@ impl Queries for Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = async {
             let mut conn = self.database.reader().await?;
-            let stmt = conn.stmt("select d.id, d.body from decisions d where d.workspace = ").bind(workspace.as_str());
+            let stmt = conn
+                .stmt("select d.id, d.body from decisions d where d.workspace = ")
+                .bind(workspace.as_str());
             let stmt = match after {
                 Some(after) => stmt.sql(" and d.id > ").bind(after).sql(" order by d.id limit ").bind(limit),
                 None => stmt.sql(" order by d.id desc limit ").bind(limit),
@@ -264,7 +273,10 @@ impl Queries for Store {
             let stmt = conn
                 .stmt("select (select count(*) from contacts where merged_into is null and workspace = ")
                 .bind(name)
-                .sql(&format!("), (select count(*) from enrollments where {} and workspace = ", enrollment::LIVE))
+                .sql(&format!(
+                    "), (select count(*) from enrollments where {} and workspace = ",
+                    enrollment::LIVE
+                ))
                 .bind(name)
                 .sql(")");
             let (mut contacts, mut live) = (0, 0);
@@ -307,7 +319,10 @@ fn tasks_stmt(conn: &Conn, workspace: &Workspace, filter: &TaskFilter) -> Stmt {
         stmt = stmt.sql(" and t.channel = ").bind(channel.as_str());
     }
     if let Some(contact) = filter.contact {
-        stmt = stmt.sql(" and t.enrollment in (select e.id from enrollments e where e.contact = ").bind(contact.0).sql(")");
+        stmt = stmt
+            .sql(" and t.enrollment in (select e.id from enrollments e where e.contact = ")
+            .bind(contact.0)
+            .sql(")");
     }
     let limit = if filter.limit == 0 { PAGE } else { i64::try_from(filter.limit).unwrap_or(i64::MAX) };
     stmt.sql(" order by t.due_at, t.id limit ").bind(limit)

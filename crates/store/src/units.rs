@@ -8,10 +8,10 @@ use domain::input::TimerInput;
 use domain::time::BusinessClock;
 use domain::touch::TimerKind;
 use jiff::Timestamp;
+use ports::StoreResult;
 use ports::dispatch::Dispatch as _;
 use ports::unit::{Fold, Unit, UnitReport, Units};
 use ports::wake::Wake;
-use ports::StoreResult;
 
 use crate::Store;
 use crate::error::{Fail, known};
@@ -75,7 +75,8 @@ impl Units for Store {
     }
 
     async fn next_timer(&self, kinds: &[TimerKind]) -> StoreResult<Option<Timestamp>> {
-        let others = kinds.iter().filter(|kind| **kind != TimerKind::Touch).map(|kind| kind.as_str().to_owned());
+        let others =
+            kinds.iter().filter(|kind| **kind != TimerKind::Touch).map(|kind| kind.as_str().to_owned());
         let read = async {
             let mut conn = self.database.reader().await?;
             let stmt = conn

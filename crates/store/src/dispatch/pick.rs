@@ -15,7 +15,12 @@ const FREE: &str = "m.held is null and m.lane is not null";
 
 /// The statement of [`pick`], apart so that its plan can be looked at: the earliest of each shard, each shard by a walk
 /// of its own in the index.
-pub(crate) fn pick_stmt(dialect: Dialect, lane: &Lane, shards: &[Shard], (now, per_shard): (i64, i64)) -> Stmt {
+pub(crate) fn pick_stmt(
+    dialect: Dialect,
+    lane: &Lane,
+    shards: &[Shard],
+    (now, per_shard): (i64, i64),
+) -> Stmt {
     let shards = shards.iter().map(|shard| Some(i64::from(shard.0))).collect::<Vec<_>>();
     let due = |stmt: Stmt, shard: &str| {
         stmt.sql(&format!(" where {FREE} and m.lane = "))
@@ -34,20 +39,50 @@ pub(crate) fn pick_stmt(dialect: Dialect, lane: &Lane, shards: &[Shard], (now, p
         }
         // No lateral there, but a list may look at the row before it.
         Dialect::Sqlite => {
-            let stmt = stmt.sql("json_each(").ints(shards).sql(") as s cross join timers d cross join touches t");
-            due(stmt.sql(" where t.id = d.touch and d.enrollment in (select m.enrollment from timers m"), "s.value").sql(")")
+            let stmt =
+                stmt.sql("json_each(").ints(shards).sql(") as s cross join timers d cross join touches t");
+            due(
+                stmt.sql(" where t.id = d.touch and d.enrollment in (select m.enrollment from timers m"),
+                "s.value",
+            )
+            .sql(")")
         }
     };
     stmt.sql(" order by d.due_at")
 }
 
-pub(super) async fn pick(store: &Store, lane: &Lane, shards: &[Shard], per_shard: usize) -> Result<Vec<Picked>, Fail> {
+pub(super) async fn pick(
+    store: &Store,
+    lane: &Lane,
+    shards: &[Shard],
+    per_shard: usize,
+) -> Result<Vec<Picked>, Fail> {
     let mut conn = store.database.reader().await?;
     let now = store.business_now(&mut conn).await?;
     let per_shard = i64::try_from(per_shard).unwrap_or(i64::MAX);
     let stmt = pick_stmt(conn.dialect(), lane, shards, (micros(now), per_shard));
     let rows = conn.fetch(stmt).await?;
     Ok(rows.iter().map(read).collect::<StoreResult<_>>()?)
+}
+
+pub(super) async fn plan(store: &Store, lane: &Lane, shards: &[Shard]) -> Result<Vec<String>, Fail> {
+    let mut conn = store.database.reader().await?;
+    let dialect = conn.dialect();
+    let stmt = pick_stmt(dialect, lane, shards, (0, 100));
+    let explain = match dialect {
+        Dialect::Postgres => stmt.explained("explain (costs off) "),
+        Dialect::Sqlite => stmt.explained("explain query plan "),
+    };
+    let mut lines = Vec::new();
+    for row in conn.fetch(explain).await? {
+        let mut row = row.cursor();
+        if dialect == Dialect::Sqlite {
+            // Three numbers come before the words.
+            (row.int()?, row.int()?, row.int()?);
+        }
+        lines.push(row.text()?);
+    }
+    Ok(lines)
 }
 
 fn read(row: &Row) -> StoreResult<Picked> {

@@ -102,7 +102,11 @@ impl Release {
             let cadence: CadenceName = name(row.text()?, "cadence")?;
             let owner: Option<OwnerName> = opt_name(row.opt_text()?, "owner")?;
             let connector: ConnectorName = known(Lane::from_text(&row.text()?), "lane")?.connector;
-            found.push(Candidate { touch, enrollment, keys: FlagKeys { workspace, cadence, owner, connector } });
+            found.push(Candidate {
+                touch,
+                enrollment,
+                keys: FlagKeys { workspace, cadence, owner, connector },
+            });
         }
         Ok(found)
     }

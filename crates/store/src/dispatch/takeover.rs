@@ -81,7 +81,8 @@ impl Work for TakeOver {
         let ids = || taken.iter().map(|one| one.touch.0);
         let stmt = tx.conn.stmt("update touches set state = 'unknown' where id").any(ids());
         tx.conn.run_exactly(stmt, taken.len(), "touches").await?;
-        let stmt = tx.conn.stmt("update in_flight set taken_at = ").bind(micros(now)).sql(" where touch").any(ids());
+        let stmt =
+            tx.conn.stmt("update in_flight set taken_at = ").bind(micros(now)).sql(" where touch").any(ids());
         tx.conn.run_exactly(stmt, taken.len(), "in_flight").await?;
         Ok(taken)
     }

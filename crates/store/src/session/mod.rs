@@ -82,7 +82,8 @@ impl Time {
                 let stmt = conn.stmt("select (extract(epoch from clock_timestamp()) * 1000000)::bigint");
                 let row = conn.first(stmt).await?;
                 let micros = row.map(|row| row.cursor().int()).transpose()?;
-                let micros = micros.ok_or_else(|| StoreError::Unavailable("the database has no time".to_owned()))?;
+                let micros =
+                    micros.ok_or_else(|| StoreError::Unavailable("the database has no time".to_owned()))?;
                 Ok(moment(micros))
             }
         }
@@ -160,8 +161,12 @@ impl Database {
     /// For sea-orm's entities: reading, and on PostgreSQL writing, outside of hot paths.
     pub(crate) fn orm(&self) -> DatabaseConnection {
         match &self.link {
-            DatabaseLink::Postgres { pool, .. } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-            DatabaseLink::Sqlite { readers, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone()),
+            DatabaseLink::Postgres { pool, .. } => {
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
+            }
+            DatabaseLink::Sqlite { readers, .. } => {
+                SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone())
+            }
         }
     }
 
@@ -242,7 +247,9 @@ pub(crate) fn dialect_of(url: &str) -> StoreResult<Dialect> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
         Some("sqlite") => Ok(Dialect::Sqlite),
-        _ => Err(StoreError::Inconsistent("the store's address begins neither with sqlite: nor with postgres:".to_owned())),
+        _ => Err(StoreError::Inconsistent(
+            "the store's address begins neither with sqlite: nor with postgres:".to_owned(),
+        )),
     }
 }
 

@@ -18,7 +18,8 @@ impl Database {
     /// Opens pools on PostgreSQL, without looking at the schema.
     pub(crate) fn open_postgres(config: &StoreConfig) -> Result<Self, Fail> {
         if config.speed != Speed::REAL {
-            let text = "business time can be scaled on an embedded store only: PostgreSQL's clock is everybody's";
+            let text =
+                "business time can be scaled on an embedded store only: PostgreSQL's clock is everybody's";
             return Err(StoreError::Inconsistent(text.to_owned()).into());
         }
         let options = options(config)?;

@@ -74,7 +74,9 @@ impl<W: Work> Job for Typed<W> {
             // What failed by itself stays failed by itself, whatever became of the group.
             (Some(Err(fail)), _) => Err(fail),
             (_, Err(error)) => Err(Fail::Store(error)),
-            (None, Ok(())) => Err(Fail::Store(StoreError::Unavailable("the transaction did not run".to_owned()))),
+            (None, Ok(())) => {
+                Err(Fail::Store(StoreError::Unavailable("the transaction did not run".to_owned())))
+            }
         };
         // Nobody listens any more when the caller gave up; what was committed stays committed.
         let _ = self.reply.send(out);
@@ -82,7 +84,10 @@ impl<W: Work> Job for Typed<W> {
 }
 
 impl Writer {
-    #[expect(clippy::disallowed_methods, reason = "the seam of this crate: one task a file, it ends with the store")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the seam of this crate: one task a file, it ends with the store"
+    )]
     pub(super) fn start(conn: Conn, time: Arc<Time>, signals: Arc<Signals>) -> Self {
         let (jobs, orders) = mpsc::channel(1024);
         tokio::spawn(Task { tx: Tx::new(conn, time), orders, signals, version: None }.serve());
@@ -179,7 +184,9 @@ impl Task {
         loop {
             match self.tx.conn.plain("begin immediate").await {
                 Ok(()) => return Ok(()),
-                Err(Fail::Store(StoreError::Unavailable(_))) if Instant::now() < until => tokio::time::sleep(STEP).await,
+                Err(Fail::Store(StoreError::Unavailable(_))) if Instant::now() < until => {
+                    tokio::time::sleep(STEP).await
+                }
                 Err(fail) => return Err(fail.into_error()),
             }
         }
@@ -223,9 +230,7 @@ impl Task {
 
     /// Wakes everybody when another process has written.
     async fn look(&mut self) {
-        let stmt = self.tx.conn.stmt("pragma data_version");
-        let Ok(Some(row)) = self.tx.conn.first(stmt).await else { return };
-        let Ok(version) = row.cursor().int() else { return };
+        let Some(version) = self.tx.conn.data_version().await else { return };
         if self.version.replace(version).is_some_and(|before| before != version) {
             self.signals.all();
         }

@@ -8,7 +8,8 @@ use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sea_orm::sqlx::{
-    self, AssertSqlSafe, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+    self, AssertSqlSafe, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
+    pool::PoolConnection,
 };
 use uuid::Uuid;
 
@@ -68,7 +69,12 @@ impl Conn {
     }
 
     /// Runs a statement that must change exactly so many rows: all were locked before.
-    pub(crate) async fn run_exactly(&mut self, stmt: Stmt, rows: usize, what: &'static str) -> Result<(), Fail> {
+    pub(crate) async fn run_exactly(
+        &mut self,
+        stmt: Stmt,
+        rows: usize,
+        what: &'static str,
+    ) -> Result<(), Fail> {
         let changed = self.run(stmt).await?;
         if usize::try_from(changed).ok() == Some(rows) {
             return Ok(());
@@ -94,6 +100,17 @@ impl Conn {
     /// The first row of a query.
     pub(crate) async fn first(&mut self, stmt: Stmt) -> Result<Option<Row>, Fail> {
         Ok(self.fetch(stmt).await?.into_iter().next())
+    }
+
+    /// SQLite's count of commits by other connections; not counted, since it is asked for all the time.
+    pub(crate) async fn data_version(&mut self) -> Option<i64> {
+        match self.split() {
+            Side::Pg(_) => None,
+            Side::Sqlite(conn) => {
+                let row = sqlx::query("pragma data_version").fetch_one(conn).await.ok()?;
+                row.try_get_unchecked(0).ok()
+            }
+        }
     }
 
     /// A statement of SQL's own (`savepoint u`), without parameters.
@@ -222,8 +239,9 @@ impl Cursor<'_> {
     /// A number that fits a smaller type.
     pub(crate) fn small<T: TryFrom<i64>>(&mut self) -> StoreResult<T> {
         let place = self.next;
-        T::try_from(self.int()?)
-            .map_err(|_| StoreError::Inconsistent(format!("column {place} holds a number that is out of range")))
+        T::try_from(self.int()?).map_err(|_| {
+            StoreError::Inconsistent(format!("column {place} holds a number that is out of range"))
+        })
     }
 
     pub(crate) fn text(&mut self) -> StoreResult<String> {
@@ -253,8 +271,8 @@ impl Cursor<'_> {
     /// Sixteen bytes: a digest or a hash.
     pub(crate) fn half(&mut self) -> StoreResult<[u8; 16]> {
         let place = self.next;
-        self.bytes()?
-            .try_into()
-            .map_err(|_| StoreError::Inconsistent(format!("column {place} holds a digest of the wrong length")))
+        self.bytes()?.try_into().map_err(|_| {
+            StoreError::Inconsistent(format!("column {place} holds a digest of the wrong length"))
+        })
     }
 }

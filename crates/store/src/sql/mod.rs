@@ -26,12 +26,17 @@ pub(crate) fn moment(micros: i64) -> Timestamp {
 
 /// A value as stored JSON.
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> StoreResult<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Rejected(format!("not writable as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Rejected(format!("not writable as JSON: {error}")))
 }
 
 /// A value from stored JSON. The error says where it broke, never what it holds.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|error| {
-        StoreError::Inconsistent(format!("a stored {what} cannot be read: line {} column {}", error.line(), error.column()))
+        StoreError::Inconsistent(format!(
+            "a stored {what} cannot be read: line {} column {}",
+            error.line(),
+            error.column()
+        ))
     })
 }

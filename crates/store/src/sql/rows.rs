@@ -46,7 +46,11 @@ impl RowSet {
     }
 
     /// A column of texts or null.
-    pub(crate) fn opt_text<S: Into<String>>(self, name: &'static str, values: impl Iterator<Item = Option<S>>) -> Self {
+    pub(crate) fn opt_text<S: Into<String>>(
+        self,
+        name: &'static str,
+        values: impl Iterator<Item = Option<S>>,
+    ) -> Self {
         self.with(name, Cells::Text(values.map(|text| text.map(Into::into)).collect()))
     }
 
@@ -114,12 +118,15 @@ impl RowSet {
     }
 
     fn json(self) -> String {
-        let mut rows: Vec<Vec<Value>> = (0..self.length).map(|_| Vec::with_capacity(self.columns.len())).collect();
+        let mut rows: Vec<Vec<Value>> =
+            (0..self.length).map(|_| Vec::with_capacity(self.columns.len())).collect();
         for (_, cells) in self.columns {
             let values: Box<dyn Iterator<Item = Value>> = match cells {
                 Cells::Int(values) => Box::new(values.into_iter().map(Value::from)),
                 Cells::Text(values) => Box::new(values.into_iter().map(Value::from)),
-                Cells::Bytes(values) => Box::new(values.into_iter().map(|bytes| Value::from(bytes.map(hex::encode)))),
+                Cells::Bytes(values) => {
+                    Box::new(values.into_iter().map(|bytes| Value::from(bytes.map(hex::encode))))
+                }
                 Cells::Uuid(values) => {
                     Box::new(values.into_iter().map(|id| Value::from(id.map(|id| id.simple().to_string()))))
                 }
@@ -148,7 +155,10 @@ mod tests {
     fn postgres_takes_an_array_a_column() {
         let stmt = Stmt::new(Dialect::Postgres, "select * from ").rows(set());
 
-        assert_eq!(stmt.text, "select * from unnest($1::bigint[], $2::text[], $3::bytea[]) as v(id, name, hash)");
+        assert_eq!(
+            stmt.text,
+            "select * from unnest($1::bigint[], $2::text[], $3::bytea[]) as v(id, name, hash)"
+        );
         assert_eq!(stmt.args.len(), 3);
     }
 
@@ -161,6 +171,8 @@ mod tests {
             "select * from (select value ->> 0 as id, value ->> 1 as name, unhex(value ->> 2) as hash \
              from json_each(?1)) as v"
         );
-        assert!(matches!(&stmt.args[..], [Arg::Text(Some(json))] if json == r#"[[1,"a","01"],[2,null,"ff"]]"#));
+        assert!(
+            matches!(&stmt.args[..], [Arg::Text(Some(json))] if json == r#"[[1,"a","01"],[2,null,"ff"]]"#)
+        );
     }
 }

@@ -80,6 +80,12 @@ impl Stmt {
         Self { dialect, text: text.to_owned(), args: Vec::new() }
     }
 
+    /// The same statement with words before it.
+    pub(crate) fn explained(mut self, words: &str) -> Self {
+        self.text.insert_str(0, words);
+        self
+    }
+
     /// Goes on with text.
     pub(crate) fn sql(mut self, text: &str) -> Self {
         self.text.push_str(text);

@@ -5,7 +5,7 @@ use domain::id::AccountId;
 use domain::identity::Domain;
 use ports::StoreResult;
 
-use crate::sql::{RowSet, Row, from_json, micros, moment, to_json};
+use crate::sql::{Row, RowSet, from_json, micros, moment, to_json};
 use crate::tables::{opt_moment, workspace};
 
 pub(crate) const COLUMNS: &str = "id, workspace, domain, crm_id, attributes, attributes_at, created_at";
@@ -24,7 +24,10 @@ pub(crate) fn read(row: &Row) -> StoreResult<Account> {
 }
 
 /// A value that is stored as its own text.
-pub(crate) fn stored_text<T: serde::de::DeserializeOwned>(text: String, what: &'static str) -> StoreResult<T> {
+pub(crate) fn stored_text<T: serde::de::DeserializeOwned>(
+    text: String,
+    what: &'static str,
+) -> StoreResult<T> {
     serde_json::from_value(serde_json::Value::String(text))
         .map_err(|_| ports::StoreError::Inconsistent(format!("a stored {what} cannot be read")))
 }

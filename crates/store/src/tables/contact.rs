@@ -6,7 +6,7 @@ use domain::identity::{HashKeys, IdentityKey};
 use ports::StoreResult;
 
 use super::account::stored_text;
-use crate::sql::{RowSet, Row, from_json, micros, moment, to_json};
+use crate::sql::{Row, RowSet, from_json, micros, moment, to_json};
 use crate::tables::{opt_moment, opt_name, workspace};
 
 pub(crate) const COLUMNS: &str = "id, workspace, email, phone, crm_ids, account, owner, attributes, attributes_at, \
@@ -36,7 +36,10 @@ pub(crate) fn read(row: &Row) -> StoreResult<Contact> {
 /// The identities of a contact's current keys, under every secret.
 pub(crate) fn identities(contact: &Contact, keys: &HashKeys) -> Vec<IdentityKey> {
     let subject = contact.keys();
-    subject.iter().flat_map(|(kind, value)| keys.all(&contact.workspace, kind, value).collect::<Vec<_>>()).collect()
+    subject
+        .iter()
+        .flat_map(|(kind, value)| keys.all(&contact.workspace, kind, value).collect::<Vec<_>>())
+        .collect()
 }
 
 pub(crate) fn rows(contacts: &[&Contact]) -> StoreResult<RowSet> {

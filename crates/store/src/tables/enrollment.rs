@@ -6,7 +6,7 @@ use domain::id::{AccountId, ContactId, EnrollmentId, EnrollmentUid, VersionId};
 use ports::StoreResult;
 
 use crate::error::known;
-use crate::sql::{RowSet, Row, from_json, micros, moment, to_json};
+use crate::sql::{Row, RowSet, from_json, micros, moment, to_json};
 use crate::tables::{name, opt_moment, opt_name, workspace};
 
 pub(crate) const COLUMNS: &str = "id, uid, workspace, contact, account, cadence, version, class, priority, state, \
@@ -39,7 +39,8 @@ pub(crate) fn read(row: &Row) -> StoreResult<Enrollment> {
 }
 
 pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
-    let (mut entry, mut progress) = (Vec::with_capacity(enrollments.len()), Vec::with_capacity(enrollments.len()));
+    let (mut entry, mut progress) =
+        (Vec::with_capacity(enrollments.len()), Vec::with_capacity(enrollments.len()));
     for enrollment in enrollments {
         entry.push(to_json(&enrollment.entry)?);
         progress.push(to_json(&enrollment.progress)?);

@@ -4,7 +4,7 @@ use domain::identity::{Identity, IdentityHash, IdentityKey, IdentityKind, Identi
 use ports::StoreResult;
 
 use crate::error::known;
-use crate::sql::{RowSet, Row, from_json, micros, to_json};
+use crate::sql::{Row, RowSet, from_json, micros, to_json};
 use crate::tables::{opt_moment, workspace};
 
 pub(crate) const COLUMNS: &str = "workspace, kind, hash, owner, suppressions, erased_at";
@@ -15,7 +15,8 @@ pub(crate) fn read(row: &Row) -> StoreResult<Identity> {
     let kind = known(IdentityKind::from_number(row.small()?), "kind of identity")?;
     let key = IdentityKey { workspace, kind, hash: IdentityHash(row.half()?) };
     let owner = row.opt_int()?.map(|owner| IdentityOwner::of(kind, owner));
-    let suppressions = row.opt_text()?.map(|text| from_json(&text, "suppression")).transpose()?.unwrap_or_default();
+    let suppressions =
+        row.opt_text()?.map(|text| from_json(&text, "suppression")).transpose()?.unwrap_or_default();
     Ok(Identity { key, owner, suppressions, erased_at: opt_moment(row.opt_int()?) })
 }
 

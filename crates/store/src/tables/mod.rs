@@ -20,7 +20,10 @@ pub(crate) fn name<T: TryFrom<String>>(text: String, what: &'static str) -> Stor
 }
 
 /// A stored name or none.
-pub(crate) fn opt_name<T: TryFrom<String>>(text: Option<String>, what: &'static str) -> StoreResult<Option<T>> {
+pub(crate) fn opt_name<T: TryFrom<String>>(
+    text: Option<String>,
+    what: &'static str,
+) -> StoreResult<Option<T>> {
     text.map(|text| name(text, what)).transpose()
 }
 
@@ -50,11 +53,18 @@ pub(crate) async fn insert(conn: &mut Conn, table: &'static str, set: RowSet) ->
 /// The insert of a set, to be ended by the caller.
 pub(crate) fn insert_from(conn: &Conn, table: &'static str, set: RowSet) -> Stmt {
     let names = set.names().join(", ");
-    conn.stmt(&format!("insert into {table} ({names}) select {} from ", select(&names, "v"))).rows(set).sql(" where true")
+    conn.stmt(&format!("insert into {table} ({names}) select {} from ", select(&names, "v")))
+        .rows(set)
+        .sql(" where true")
 }
 
 /// Writes all columns of rows that were locked before, found by the numbers in `key`.
-pub(crate) async fn update(conn: &mut Conn, table: &'static str, key: &'static str, set: RowSet) -> Result<(), Fail> {
+pub(crate) async fn update(
+    conn: &mut Conn,
+    table: &'static str,
+    key: &'static str,
+    set: RowSet,
+) -> Result<(), Fail> {
     if set.is_empty() {
         return Ok(());
     }

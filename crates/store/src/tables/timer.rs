@@ -5,7 +5,7 @@ use domain::touch::{HeldReason, Lane, Timer, TimerKind};
 use ports::StoreResult;
 
 use crate::error::known;
-use crate::sql::{RowSet, Row, micros, moment};
+use crate::sql::{Row, RowSet, micros, moment};
 use crate::tables::workspace;
 
 pub(crate) const COLUMNS: &str = "enrollment, workspace, kind, touch, lane, shard, due_at, held";

@@ -5,7 +5,7 @@ use domain::touch::{Channel, Lane, Touch, TouchState};
 use ports::StoreResult;
 
 use crate::error::known;
-use crate::sql::{RowSet, Row, from_json, micros, moment, to_json};
+use crate::sql::{Row, RowSet, from_json, micros, moment, to_json};
 use crate::tables::{name, opt_moment, opt_name, workspace};
 
 pub(crate) const COLUMNS: &str = "id, uid, workspace, enrollment, contact, owner, step, visit, part, variant, channel, \

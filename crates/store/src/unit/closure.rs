@@ -55,7 +55,8 @@ impl Closure {
                 Input::Timer(_) | Input::Touch(_) => None,
             })
             .collect();
-        self.holds_accounts |= events.iter().any(|(event, reach)| *reach == Reach::Account || changes_account(event));
+        self.holds_accounts |=
+            events.iter().any(|(event, reach)| *reach == Reach::Account || changes_account(event));
         let values: Vec<Values> = events.iter().map(|(event, _)| values(event, keys)).collect();
         let found = self.find_identities(conn, &values).await?;
         self.find_contacts(conn, keys).await?;
@@ -131,7 +132,8 @@ impl Closure {
             .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
             .rows(identity::keys(all.iter().copied()))
             .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash");
-        let rows: Vec<Identity> = conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?;
+        let rows: Vec<Identity> =
+            conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?;
         let present: BTreeSet<&IdentityKey> = rows.iter().map(|row| &row.key).collect();
         for value in values.iter().flatten() {
             match value.iter().find(|key| present.contains(key)) {

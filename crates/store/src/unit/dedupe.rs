@@ -9,7 +9,7 @@ use ports::StoreResult;
 use ports::unit::Standing;
 
 use crate::error::Fail;
-use crate::sql::{Conn, RowSet, Row, micros};
+use crate::sql::{Conn, Row, RowSet, micros};
 use crate::tables::{name, workspace};
 
 type Key = (Workspace, SourceName, Digest);
@@ -49,7 +49,11 @@ fn key(event: &domain::event::Event) -> Key {
 }
 
 /// Inserts in key order, since two batches that insert the same digests in different orders wait for each other.
-async fn insert(conn: &mut Conn, firsts: &BTreeMap<Key, usize>, now: Timestamp) -> Result<BTreeSet<Key>, Fail> {
+async fn insert(
+    conn: &mut Conn,
+    firsts: &BTreeMap<Key, usize>,
+    now: Timestamp,
+) -> Result<BTreeSet<Key>, Fail> {
     if firsts.is_empty() {
         return Ok(BTreeSet::new());
     }

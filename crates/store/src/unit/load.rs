@@ -159,7 +159,9 @@ impl Loader<'_> {
         let ended = self
             .conn
             .stmt(&format!("select {} from (select {}, ", enrollment::COLUMNS, enrollment::COLUMNS))
-            .sql("row_number() over (partition by contact, cadence order by ended_at desc, id desc) as place ")
+            .sql(
+                "row_number() over (partition by contact, cadence order by ended_at desc, id desc) as place ",
+            )
             .sql("from enrollments where ended_at is not null and contact")
             .any(contacts.iter().map(|id| id.0))
             .sql(") as e where place = 1");

@@ -118,12 +118,16 @@ fn report(world: &World, admitted: &[Admitted]) -> UnitReport {
     // A second of business time ahead counts as soon: the dispatcher sleeps until then anyway.
     let soon = world.now.saturating_add(std::time::Duration::from_secs(1)).unwrap_or(world.now);
     let timers = world.timers.changes().filter(|(_, mark, _)| *mark != Mark::Deleted);
-    let touches = timers.filter(|(_, _, timer)| timer.kind == TimerKind::Touch && timer.held.is_none() && timer.due_at <= soon);
+    let touches = timers.filter(|(_, _, timer)| {
+        timer.kind == TimerKind::Touch && timer.held.is_none() && timer.due_at <= soon
+    });
     let enrollments = world.enrollments.changes();
     let (mut enrolled, mut ended) = (0, 0);
     for (_, mark, enrollment) in enrollments {
         enrolled += usize::from(mark == Mark::Inserted);
-        ended += usize::from(enrollment.ended_at == Some(world.now) || (mark == Mark::Updated && !enrollment.state.is_live()));
+        ended += usize::from(
+            enrollment.ended_at == Some(world.now) || (mark == Mark::Updated && !enrollment.state.is_live()),
+        );
     }
     UnitReport {
         fresh: admitted.len() - duplicates,

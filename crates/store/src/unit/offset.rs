@@ -52,6 +52,9 @@ pub(crate) async fn advance(conn: &mut Conn, advance: &Advance) -> Result<(), Fa
 }
 
 fn moved(advance: &Advance) -> Fail {
-    let text = format!("the offset of {} partition {} was moved by another process", advance.topic, advance.partition);
+    let text = format!(
+        "the offset of {} partition {} was moved by another process",
+        advance.topic, advance.partition
+    );
     Fail::Store(StoreError::Conflict(text))
 }

@@ -253,7 +253,12 @@ impl Writing<'_> {
     async fn outbox(&self, conn: &mut Conn) -> Result<(), Fail> {
         let outcomes = self.world.outbox.iter().map(|outcome| {
             let encoded = outcome.message(outcome.trace.as_deref());
-            Message { topic: Topic::Outcomes, key: encoded.key, headers: encoded.headers, payload: encoded.payload }
+            Message {
+                topic: Topic::Outcomes,
+                key: encoded.key,
+                headers: encoded.headers,
+                payload: encoded.payload,
+            }
         });
         let messages: Vec<Message> = outcomes.chain(self.letters.iter().cloned()).collect();
         append(conn, &messages).await

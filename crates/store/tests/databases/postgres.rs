@@ -99,13 +99,17 @@ async fn connect(url: &str) -> PgConnection {
 
 async fn run(url: &str, statement: &str) {
     let mut conn = connect(url).await;
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut conn).await.expect("the test's statement runs");
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+        .execute(&mut conn)
+        .await
+        .expect("the test's statement runs");
     conn.close().await.expect("the connection closes");
 }
 
 /// The address of another database on the same server.
 fn with_database(admin: &str, name: &str) -> String {
-    let (address, options) = admin.split_once('?').map_or((admin, String::new()), |(a, b)| (a, format!("?{b}")));
+    let (address, options) =
+        admin.split_once('?').map_or((admin, String::new()), |(a, b)| (a, format!("?{b}")));
     let end = address.rfind('/').filter(|end| *end > "postgres://".len()).unwrap_or(address.len());
     format!("{}/{name}{options}", &address[..end])
 }
@@ -144,11 +148,14 @@ impl Fixture for PostgresDatabase {
     async fn elapse(&self, by: Duration) {
         let by = by.as_micros();
         for (table, columns) in MOMENTS {
-            let sets: Vec<String> = columns.iter().map(|column| format!("{column} = {column} - {by}")).collect();
+            let sets: Vec<String> =
+                columns.iter().map(|column| format!("{column} = {column} - {by}")).collect();
             run(&self.url, &format!("update {table} set {}", sets.join(", "))).await;
         }
         let older = format!("json_build_array((u ->> 0)::bigint - {by}, (u ->> 1)::bigint)");
-        let uses = format!("select json_agg({older} order by (u ->> 0)::bigint) from json_array_elements(uses::json) u");
+        let uses = format!(
+            "select json_agg({older} order by (u ->> 0)::bigint) from json_array_elements(uses::json) u"
+        );
         run(&self.url, &format!("update budgets set uses = coalesce(({uses})::text, '[]')")).await;
     }
 

@@ -44,7 +44,13 @@ impl Form {
     #[must_use]
     pub fn input(self) -> Input {
         let (occurred_at, received_at) = (self.event.occurred_at, self.event.received_at);
-        Input::Event(EventInput { event: Arc::new(self.event), occurred_at, received_at, origin: self.origin, trace: None })
+        Input::Event(EventInput {
+            event: Arc::new(self.event),
+            occurred_at,
+            received_at,
+            origin: self.origin,
+            trace: None,
+        })
     }
 }
 
@@ -59,7 +65,10 @@ pub fn event(kind: EventKind, id: &str, who: &str, at: Timestamp) -> Form {
         kind,
         occurred_at: at,
         received_at: at,
-        subject: SubjectKeys { email: Some(Email::parse(who).expect("a test's address")), ..SubjectKeys::default() },
+        subject: SubjectKeys {
+            email: Some(Email::parse(who).expect("a test's address")),
+            ..SubjectKeys::default()
+        },
         account: AccountKeys::default(),
         detail: domain::event::Detail::default(),
         actor: None,

@@ -27,7 +27,9 @@ pub async fn units_on_the_same_contacts_end_with_one_contact_each(fixture: &impl
     let unit = move |task: usize, round: usize| {
         // Everybody in another order, so that locks taken as they come would meet crosswise.
         let people = (0..PEOPLE).map(move |n| (n * 7 + task * 11) % PEOPLE);
-        let inputs = people.map(move |n| form(&format!("{task}-{round}-{n}"), &format!("c{n}@firm{}.example", n % 5), now).input());
+        let inputs = people.map(move |n| {
+            form(&format!("{task}-{round}-{n}"), &format!("c{n}@firm{}.example", n % 5), now).input()
+        });
         events(inputs.collect::<Vec<_>>())
     };
     let tasks = (0..6).map(|task| {
@@ -66,7 +68,8 @@ pub async fn two_dispatchers_never_mark_a_touch_twice(fixture: &impl Fixture) {
             for slice in picked.chunks(25) {
                 let requests: Vec<MarkRequest> = slice.iter().rev().map(|one| request(one, "x")).collect();
                 let marked = store.mark(worker(task + 1), requests.clone()).await.unwrap();
-                let taken = requests.iter().zip(marked).filter(|(_, marked)| matches!(marked, Marked::Yes { .. }));
+                let taken =
+                    requests.iter().zip(marked).filter(|(_, marked)| matches!(marked, Marked::Yes { .. }));
                 mine.extend(taken.map(|(request, _)| request.touch));
             }
             mine
@@ -88,7 +91,10 @@ pub async fn budgets_hold_under_concurrent_marks(fixture: &impl Fixture) {
         let store = Arc::clone(&store);
         let requests: Vec<MarkRequest> = slice
             .iter()
-            .map(|one| MarkRequest { reservations: vec![budget(37, Timestamp::UNIX_EPOCH)], ..request(one, "x") })
+            .map(|one| MarkRequest {
+                reservations: vec![budget(37, Timestamp::UNIX_EPOCH)],
+                ..request(one, "x")
+            })
             .collect();
         async move { store.mark(worker(task as u128 + 1), requests).await.unwrap() }
     });
@@ -121,7 +127,8 @@ pub async fn a_stop_is_seen_by_the_mark_or_sees_it(fixture: &impl Fixture) {
         async move {
             let mut crossed = 0;
             for slice in people.chunks(5) {
-                let inputs: Vec<_> = slice.iter().map(|who| stop(&format!("s {who}"), who, now).input()).collect();
+                let inputs: Vec<_> =
+                    slice.iter().map(|who| stop(&format!("s {who}"), who, now).input()).collect();
                 crossed += store.run(events(inputs), Mini::new()).await.unwrap().commands_queued;
             }
             (Vec::new(), crossed)
@@ -169,7 +176,8 @@ pub async fn no_mark_commits_after_a_flag(fixture: &impl Fixture) {
             0
         }
     };
-    let tasks: Vec<std::pin::Pin<Box<dyn Future<Output = usize> + Send>>> = vec![Box::pin(marks), Box::pin(flag)];
+    let tasks: Vec<std::pin::Pin<Box<dyn Future<Output = usize> + Send>>> =
+        vec![Box::pin(marks), Box::pin(flag)];
 
     let late: usize = at_once(tasks).await.into_iter().sum();
 
@@ -186,7 +194,9 @@ pub async fn row_ids_never_meet(fixture: &impl Fixture) {
     let tasks = stores.into_iter().enumerate().map(|(task, store)| async move {
         let mini = Mini::new();
         for round in 0..10 {
-            let inputs = (0..5).map(|n| form(&format!("{task}-{round}-{n}"), &format!("c{task}-{n}@example.com"), now).input());
+            let inputs = (0..5).map(|n| {
+                form(&format!("{task}-{round}-{n}"), &format!("c{task}-{n}@example.com"), now).input()
+            });
             store.run(events(inputs.collect::<Vec<_>>()), mini.clone()).await.unwrap();
         }
         mini.ids.lock().unwrap().clone()

@@ -20,15 +20,22 @@ pub async fn an_unchanged_text_makes_no_version(fixture: &impl Fixture) {
     let after_first = store.epoch().await.unwrap();
     let again = store.apply(vec![text("a", "1"), text("b", "1")], Activation::Activate, "cli").await.unwrap();
     let after_again = store.epoch().await.unwrap();
-    let changed = store.apply(vec![text("a", "1"), text("b", "2")], Activation::Activate, "cli").await.unwrap();
+    let changed =
+        store.apply(vec![text("a", "1"), text("b", "2")], Activation::Activate, "cli").await.unwrap();
 
-    assert!(matches!(first[..], [Applied::Version { number: 1, .. }, Applied::Version { number: 1, .. }]), "{first:?}");
+    assert!(
+        matches!(first[..], [Applied::Version { number: 1, .. }, Applied::Version { number: 1, .. }]),
+        "{first:?}"
+    );
     assert_eq!(after_first, epoch + 1);
     assert_eq!(again, [Applied::Unchanged, Applied::Unchanged]);
     assert_eq!(after_again, after_first);
     assert!(matches!(changed[..], [Applied::Unchanged, Applied::Version { number: 2, .. }]), "{changed:?}");
     let current = store.current(&Workspace::main()).await.unwrap();
-    assert_eq!(current.iter().map(|one| (one.name.as_str(), one.text.as_str())).collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+    assert_eq!(
+        current.iter().map(|one| (one.name.as_str(), one.text.as_str())).collect::<Vec<_>>(),
+        [("a", "1"), ("b", "2")]
+    );
     assert_eq!(store.current(&Workspace::new("other").unwrap()).await.unwrap(), []);
 }
 
@@ -61,7 +68,10 @@ pub async fn a_version_with_live_enrollments_stays_in_force(fixture: &impl Fixtu
     store.run(events([super::stop("e2", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
     let (epoch, ended) = store.in_force().await.unwrap();
 
-    assert_eq!(running.iter().map(|one| (one.text.as_str(), one.current)).collect::<Vec<_>>(), [("1", false), ("2", true)]);
+    assert_eq!(
+        running.iter().map(|one| (one.text.as_str(), one.current)).collect::<Vec<_>>(),
+        [("1", false), ("2", true)]
+    );
     assert_eq!(ended.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["2"]);
     assert_eq!(epoch, store.epoch().await.unwrap());
 }

@@ -44,7 +44,11 @@ pub async fn an_old_event_is_marked_unless_redriven(fixture: &impl Fixture) {
     let mut redriven = form("e2", "bob@example.com", old);
     redriven.origin = Origin::Redriven;
 
-    let inputs = [form("e1", "ada@example.com", old).input(), redriven.input(), stop("e3", "cy@example.com", old).input()];
+    let inputs = [
+        form("e1", "ada@example.com", old).input(),
+        redriven.input(),
+        stop("e3", "cy@example.com", old).input(),
+    ];
     store.run(events(inputs), mini.clone()).await.unwrap();
 
     // The domain lets the stop class through by itself.

@@ -43,7 +43,8 @@ pub(super) fn request(picked: &Picked, body: &str) -> MarkRequest {
 /// Enrolls people with touches that are due at once.
 pub(super) async fn enroll(store: &Arc<dyn StorePorts>, people: impl IntoIterator<Item = &str>) {
     let now = store.now().await.unwrap();
-    let inputs: Vec<_> = people.into_iter().map(|who| form(&format!("enroll {who}"), who, now).input()).collect();
+    let inputs: Vec<_> =
+        people.into_iter().map(|who| form(&format!("enroll {who}"), who, now).input()).collect();
     store.run(events(inputs), Mini::new()).await.unwrap();
 }
 
@@ -194,7 +195,7 @@ pub async fn a_repeat_sends_the_first_bytes_and_reserves_nothing(fixture: &impl 
 
     assert_eq!(again.attempt, 1);
     let [Marked::Yes { since: first_since, .. }] = &first[..] else { panic!("{first:?}") };
-    let [Marked::Yes { attempt: 2, body, since }] = &second[..] else { panic!("{second:?}") };
+    let [Marked::Yes { attempt: 2, body, since, .. }] = &second[..] else { panic!("{second:?}") };
     assert_eq!(body, "first");
     // What was stored has microseconds.
     assert_eq!(since.as_microsecond(), first_since.as_microsecond());

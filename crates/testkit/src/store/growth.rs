@@ -13,7 +13,8 @@ use super::{Fixture, Mini, enrolled, events, form, keys};
 pub async fn an_account_wide_event_reaches_its_siblings(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let now = store.now().await.unwrap();
-    let people = ["ada@firm.example", "bob@firm.example", "cy@firm.example", "dot@other.example", "ed@gmail.com"];
+    let people =
+        ["ada@firm.example", "bob@firm.example", "cy@firm.example", "dot@other.example", "ed@gmail.com"];
     let inputs = people.iter().map(|who| form(who, who, now).input());
     store.run(events(inputs), Mini::new()).await.unwrap();
     let (narrow, wide) = (Mini::new(), Arc::new(Mini { wide: true, ..Mini::default() }));
@@ -40,7 +41,9 @@ impl Fold for Merge {
 
     fn fold(&self, world: &mut domain::world::World, _inputs: &[Admitted]) -> Result<(), FoldError> {
         let ids: Vec<_> = world.contacts.iter().map(|(id, _)| *id).collect();
-        let [gone, stays] = ids[..] else { return Err(FoldError::Input("two contacts were expected".to_owned())) };
+        let [gone, stays] = ids[..] else {
+            return Err(FoldError::Input("two contacts were expected".to_owned()));
+        };
         if let Some(contact) = world.contacts.get_mut(&gone) {
             contact.merged_into = Some(stays);
         }
@@ -53,7 +56,10 @@ pub async fn an_alias_leads_to_the_contact_that_stayed(fixture: &impl Fixture) {
     let now = store.now().await.unwrap();
     let both = || ["ada@one.example", "ada@two.example"];
     store.run(events(both().map(|who| form(who, who, now).input())), Mini::new()).await.unwrap();
-    store.run(events(both().map(|who| form(&format!("m{who}"), who, now).input())), Arc::new(Merge)).await.unwrap();
+    store
+        .run(events(both().map(|who| form(&format!("m{who}"), who, now).input())), Arc::new(Merge))
+        .await
+        .unwrap();
     let mini = Mini::new();
 
     store.run(events([form("e3", "ada@one.example", now).input()]), mini.clone()).await.unwrap();
@@ -91,13 +97,19 @@ pub async fn an_older_secret_still_finds_its_identities(fixture: &impl Fixture) 
     let second = form("e2", "ada@example.com", now);
     let uid = enrolled(&second.event);
 
-    store.run(events([second.input(), form("e3", "bob@example.com", now).input()]), Mini::new()).await.unwrap();
+    store
+        .run(events([second.input(), form("e3", "bob@example.com", now).input()]), Mini::new())
+        .await
+        .unwrap();
 
     let again = store.enrollment(&Workspace::main(), uid).await.unwrap().expect("it was enrolled").contact;
     assert_eq!(again, contact);
     let under_new = HashKeys::new(HashKey::new([9; 32]), Vec::new());
     let bob = under_new.key(&Workspace::main(), IdentityKind::Email, "bob@example.com");
-    assert!(store.contact_by_identity(&bob).await.unwrap().is_some(), "new identities are under the current secret");
+    assert!(
+        store.contact_by_identity(&bob).await.unwrap().is_some(),
+        "new identities are under the current secret"
+    );
 }
 
 pub async fn an_unknown_secret_is_refused(fixture: &impl Fixture) {

@@ -10,7 +10,8 @@ use domain::decision::{Cause, CommandAction, Decision, DecisionRecord, NewComman
 use domain::enrollment::{Enrollment, EnrollmentState, EntryEvent, Place, Progress};
 use domain::event::EventKind;
 use domain::id::{
-    CadenceName, ConnectorName, ContactId, EnrollmentId, EnrollmentUid, OwnerName, StepId, TouchId, TouchKey, VersionId,
+    CadenceName, ConnectorName, ContactId, EnrollmentId, EnrollmentUid, OwnerName, StepId, TouchId, TouchKey,
+    VersionId,
 };
 use domain::identity::{IdentityKind, IdentityOwner};
 use domain::input::{EventInput, Input, TouchInput, TouchReport};
@@ -304,7 +305,9 @@ fn contact(world: &mut World, input: &EventInput) -> Result<Option<ContactId>, O
 
 fn account(world: &mut World, input: &EventInput) -> Result<Option<domain::id::AccountId>, OutOfIds> {
     let event = &input.event;
-    let Some(domain) = event.subject.email.as_ref().map(domain::identity::Email::domain) else { return Ok(None) };
+    let Some(domain) = event.subject.email.as_ref().map(domain::identity::Email::domain) else {
+        return Ok(None);
+    };
     if domain::identity::is_free_mail(&domain) {
         return Ok(None);
     }
@@ -401,7 +404,13 @@ fn fire(world: &mut World, enrollment: EnrollmentId) {
     end(world, enrollment, EnrollmentState::Finished);
     let at = world.now;
     let what = Decision::Noted { what: Note::new("fired", "a timer of the suite") };
-    world.decisions.push(DecisionRecord { workspace, cause: Cause::Timer { enrollment }, contact: None, at, items: vec![what] });
+    world.decisions.push(DecisionRecord {
+        workspace,
+        cause: Cause::Timer { enrollment },
+        contact: None,
+        at,
+        items: vec![what],
+    });
 }
 
 fn report(world: &mut World, input: &TouchInput) {
@@ -437,7 +446,11 @@ fn report(world: &mut World, input: &TouchInput) {
         }
     };
     let enrollment = touch.enrollment;
-    let Some((live, shard)) = world.enrollments.get(&enrollment).map(|one| (one.state.is_live(), one.shard())) else { return };
+    let Some((live, shard)) =
+        world.enrollments.get(&enrollment).map(|one| (one.state.is_live(), one.shard()))
+    else {
+        return;
+    };
     if live {
         world.timers.put(enrollment, Timer { shard, ..timer });
     }

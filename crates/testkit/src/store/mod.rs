@@ -54,7 +54,17 @@ pub trait StorePorts:
 }
 
 impl<T> StorePorts for T where
-    T: Units + Offsets + Housekeeping + Dispatch + Commands + Workers + Flags + Content + Outbox + Asides + Queries
+    T: Units
+        + Offsets
+        + Housekeeping
+        + Dispatch
+        + Commands
+        + Workers
+        + Flags
+        + Content
+        + Outbox
+        + Asides
+        + Queries
 {
 }
 

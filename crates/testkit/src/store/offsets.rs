@@ -14,7 +14,8 @@ fn advance(from: Option<i64>, next: i64) -> Advance {
 pub async fn the_offset_moves_with_the_unit_or_not_at_all(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let now = store.now().await.unwrap();
-    let unit = |id: &str, by| Unit { advance: Some(by), ..events([form(id, "ada@example.com", now).input()]) };
+    let unit =
+        |id: &str, by| Unit { advance: Some(by), ..events([form(id, "ada@example.com", now).input()]) };
     assert_eq!(store.stored("log", Topic::Events, 3).await.unwrap(), None);
 
     store.run(unit("e1", advance(None, 10)), Mini::new()).await.unwrap();
@@ -31,7 +32,8 @@ pub async fn the_offset_moves_with_the_unit_or_not_at_all(fixture: &impl Fixture
 pub async fn a_zombie_cannot_apply_twice(fixture: &impl Fixture) {
     let (store, zombie) = (fixture.open().await, fixture.open().await);
     let now = store.now().await.unwrap();
-    let unit = |id: &str, by| Unit { advance: Some(by), ..events([form(id, "ada@example.com", now).input()]) };
+    let unit =
+        |id: &str, by| Unit { advance: Some(by), ..events([form(id, "ada@example.com", now).input()]) };
     store.run(unit("e1", advance(None, 10)), Mini::new()).await.unwrap();
     store.run(unit("e2", advance(Some(10), 20)), Mini::new()).await.unwrap();
 

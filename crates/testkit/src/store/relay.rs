@@ -45,7 +45,10 @@ pub async fn the_outbox_keeps_the_order_of_a_key(fixture: &impl Fixture) {
     let all = everything(&store).await;
     for key in ["a", "b", "c"] {
         let mine: Vec<_> = all.iter().filter(|(_, _, held, _)| held == key).collect();
-        assert_eq!(mine.iter().map(|(_, _, _, text)| text.clone()).collect::<Vec<_>>(), (0..5).map(|n| format!("{key}{n}")).collect::<Vec<_>>());
+        assert_eq!(
+            mine.iter().map(|(_, _, _, text)| text.clone()).collect::<Vec<_>>(),
+            (0..5).map(|n| format!("{key}{n}")).collect::<Vec<_>>()
+        );
         assert!(mine.iter().all(|(shard, ..)| *shard == mine[0].0), "one key, one shard");
         assert!(mine.is_sorted_by_key(|(_, id, ..)| *id));
     }

@@ -67,7 +67,8 @@ pub async fn an_attempt_taken_and_not_settled_comes_again(fixture: &impl Fixture
     // Whoever took it died before settling it.
     fixture.elapse(Duration::from_secs(11)).await;
     let again = store.take_over(MINUTE).await.unwrap();
-    let unknown = AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "its worker is gone") };
+    let unknown =
+        AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "its worker is gone") };
     store.run(events([settle(picked.touch, 1, unknown, now)]), Mini::new()).await.unwrap();
     fixture.elapse(Duration::from_secs(11)).await;
 

@@ -34,14 +34,18 @@ pub async fn what_is_written_is_read_back(fixture: &impl Fixture) {
     assert_eq!(view.decisions.len(), 1);
     assert_eq!(view.events, [filled.event]);
     assert_eq!(world.touches.get(&view.touches[0].id), Some(&view.touches[0]));
-    assert_eq!(world.accounts.iter().next().and_then(|(_, account)| account.attributes.text("tier")), Some("a"));
+    assert_eq!(
+        world.accounts.iter().next().and_then(|(_, account)| account.attributes.text("tier")),
+        Some("a")
+    );
 }
 
 pub async fn a_unit_of_many_takes_as_many_statements_as_a_unit_of_one(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let now = store.now().await.unwrap();
     let unit = |range: std::ops::Range<usize>| {
-        let forms = range.clone().map(|n| form(&format!("e{n}"), &format!("c{n}@firm{n}.example"), now).input());
+        let forms =
+            range.clone().map(|n| form(&format!("e{n}"), &format!("c{n}@firm{n}.example"), now).input());
         let repeats = range.map(|n| form(&format!("r{n}"), &format!("c{n}@firm{n}.example"), now).input());
         events(forms.chain(repeats).collect::<Vec<_>>())
     };
@@ -107,7 +111,8 @@ pub async fn an_overtaken_timer_is_dropped(fixture: &impl Fixture) {
     let now = store.now().await.unwrap();
     store.run(events([form("e1", "ada@example.com", now).input()]), waiting()).await.unwrap();
     let due = store.due_timers(10).await.unwrap().remove(0);
-    let earlier = TimerInput { due_at: due.due_at.saturating_sub(Duration::from_secs(1)).unwrap(), ..due.clone() };
+    let earlier =
+        TimerInput { due_at: due.due_at.saturating_sub(Duration::from_secs(1)).unwrap(), ..due.clone() };
     let other = TimerInput { kind: TimerKind::End, ..due.clone() };
 
     let report = store.run(events([Input::Timer(earlier), Input::Timer(other)]), Mini::new()).await.unwrap();
@@ -158,7 +163,10 @@ pub async fn two_workspaces_never_meet(fixture: &impl Fixture) {
     assert!(store.enrollment(&other, uids.1).await.unwrap().is_some());
     assert_eq!(store.summary(&main).await.unwrap().contacts, 1);
     assert_eq!(store.decisions_after(&other, None, 10).await.unwrap().len(), 1);
-    assert_eq!(store.event(&main, "website", there.event.digest).await.unwrap().map(|one| one.workspace), Some(main));
+    assert_eq!(
+        store.event(&main, "website", there.event.digest).await.unwrap().map(|one| one.workspace),
+        Some(main)
+    );
 }
 
 pub async fn a_task_key_leads_to_its_touch_in_its_own_workspace_only(fixture: &impl Fixture) {
@@ -171,7 +179,8 @@ pub async fn a_task_key_leads_to_its_touch_in_its_own_workspace_only(fixture: &i
     let contact = store.enrollment(&main, uid).await.unwrap().expect("it was enrolled").contact;
     let touch = store.contact(&main, contact).await.unwrap().expect("they are there").touches.remove(0);
     let named = |id: &str| {
-        let mut form = form(id, "nobody@elsewhere.example", now).kind(domain::event::EventKind::TaskCompleted);
+        let mut form =
+            form(id, "nobody@elsewhere.example", now).kind(domain::event::EventKind::TaskCompleted);
         form.event.subject = domain::identity::SubjectKeys::default();
         form.event.detail.task = Some(TaskRef::Key(touch.key));
         form

@@ -1,0 +1,234 @@
+//! What only PostgreSQL can do: many writers, plans, days of events, an operator who migrates.
+
+mod databases;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use databases::PostgresDatabase;
+use domain::id::{Shard, Workspace};
+use domain::touch::{AttemptResult, Delivery, Lane, Note};
+use ports::StoreError;
+use ports::dispatch::{Commands as _, Dispatch as _, Flag, FlagKeys, FlagState, Flags as _, MarkRequest, Marked, WorkerId, Workers as _};
+use ports::unit::{Housekeeping as _, Units as _};
+use sea_orm::sqlx::{self, AssertSqlSafe, Row as _};
+use store::{Standing, Store};
+use testkit::store::{Mini, events, form, settle, stop};
+use uuid::Uuid;
+
+async fn number(database: &PostgresDatabase, query: &str) -> i64 {
+    let mut conn = database.connect().await;
+    let row = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_one(&mut conn).await.unwrap();
+    row.get(0)
+}
+
+async fn run(database: &PostgresDatabase, statement: &str) {
+    let mut conn = database.connect().await;
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut conn).await.unwrap();
+}
+
+fn lane() -> Lane {
+    Lane::from_text("crm:050").unwrap()
+}
+
+fn request(touch: domain::id::TouchId, fence: i32) -> MarkRequest {
+    let flags = FlagKeys {
+        workspace: Workspace::main(),
+        cadence: "inbound".parse().unwrap(),
+        owner: Some("rep@ours.example".parse().unwrap()),
+        connector: lane().connector,
+    };
+    MarkRequest { touch, fence, flags, body: "{}".into(), reservations: Vec::new() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn due_touches_are_found_by_the_partial_index() {
+    let Some(database) = PostgresDatabase::make("plan").await else { return };
+    let store = database.store().await;
+    let shards: Vec<Shard> = Shard::all().collect();
+
+    let plan = store.plan_of_pick(&lane(), &shards).await.unwrap().join("\n");
+
+    assert!(plan.contains("Index Scan using timers_lane on timers"), "{plan}");
+    assert!(!plan.contains("Sort Key: m.due_at"), "each shard is a walk of the index: {plan}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn days_of_events_are_made_ahead() {
+    let Some(database) = PostgresDatabase::make("days").await else { return };
+    let store = database.store().await;
+    let now = store.now().await.unwrap();
+    store.run(events([form("e", "a@example.com", now).input()]), Mini::new()).await.unwrap();
+
+    store.expire(10).await.unwrap();
+    store.expire(10).await.unwrap();
+    let tomorrow = now.saturating_add(Duration::from_hours(24)).unwrap();
+    store.run(events([form("f", "a@example.com", tomorrow).input()]), Mini::new()).await.unwrap();
+
+    let parts = "select count(*) from pg_inherits where inhparent = 'events'::regclass";
+    assert_eq!(number(&database, parts).await, 8);
+    assert_eq!(number(&database, "select count(*) from events_rest").await, 1);
+    assert_eq!(number(&database, "select count(*) from events").await, 2);
+    run(&database, "create table events_d100 partition of events for values from (8640000000000) to (8726400000000)").await;
+    store.expire(10).await.unwrap();
+    assert_eq!(number(&database, parts).await, 8, "a day that is over is dropped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unmigrated_or_newer_schema_is_refused() {
+    let Some(database) = PostgresDatabase::make("schema").await else { return };
+    run(&database, "insert into seaql_migrations (version, applied_at) values ('m9999_later', 0)").await;
+    let newer = Store::connect(database.config()).await;
+    run(&database, "drop schema public cascade; create schema public").await;
+    let older = Store::connect(database.config()).await;
+
+    let (one, two) = (database.url(), database.url());
+    let both = tokio::join!(Store::migrate(&one), Store::migrate(&two));
+
+    assert!(matches!(newer, Err(StoreError::Inconsistent(_))), "{newer:?}");
+    assert!(matches!(&older, Err(StoreError::Inconsistent(text)) if text.contains("drumbeat migrate")), "{older:?}");
+    let ran = both.0.unwrap().run.len() + both.1.unwrap().run.len();
+    assert_eq!(ran, 1, "one of the two migrated, the other waited");
+    assert_eq!(Store::standing(&one).await.unwrap(), Standing::Current);
+    database.store().await.ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_session_does_not_hold_the_others_up() {
+    let Some(database) = PostgresDatabase::make("frozen").await else { return };
+    let store = database.store().await;
+    store.ready().await.unwrap();
+
+    let settings = "select count(*) from pg_stat_activity where application_name = 'drumbeat' and datname = current_database()";
+    assert!(number(&database, settings).await >= 1);
+    // A session of the kind that the store opens ends by itself when its process freezes inside of a transaction.
+    let slow = store.run(events([]), Arc::new(Frozen)).await;
+    assert!(matches!(slow, Err(StoreError::Unavailable(_))), "{slow:?}");
+    store.ready().await.unwrap();
+}
+
+/// A fold that takes longer than a session may idle inside of a transaction.
+struct Frozen;
+
+impl ports::unit::Fold for Frozen {
+    fn catalog(&self) -> Arc<domain::catalog::Catalog> {
+        ports::unit::Fold::catalog(&Mini::default())
+    }
+
+    fn reach(&self, _event: &domain::input::EventInput) -> ports::unit::Reach {
+        ports::unit::Reach::Contact
+    }
+
+    fn fold(
+        &self,
+        _world: &mut domain::world::World,
+        _inputs: &[ports::unit::Admitted],
+    ) -> Result<(), ports::unit::FoldError> {
+        std::thread::sleep(Duration::from_millis(2_600));
+        Ok(())
+    }
+}
+
+/// Everything at once: units, stops, marks, settling, voids, takeovers, flags, releases. Afterwards nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_leaves_every_enrollment_with_a_timer_or_an_attempt() {
+    let Some(database) = PostgresDatabase::make("storm").await else { return };
+    let store = database.store().await;
+    let now = store.now().await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for task in 0..3_usize {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for round in 0..25 {
+                let person = |n: usize| format!("c{}@firm{}.example", (n * 7 + task * 3) % 60, n % 6);
+                let forms = (0..20).map(|n| form(&format!("f{task}-{round}-{n}"), &person(n), now).input());
+                let stops = (20..24).map(|n| stop(&format!("s{task}-{round}-{n}"), &person(n), now).input());
+                let mini = Arc::new(Mini { wide: round % 4 == 0, ..Mini::default() });
+                let inputs: Vec<_> = forms.chain(stops).collect();
+                let mut tries = 0;
+                while let Err(error) = store.run(events(inputs.clone()), mini.clone()).await {
+                    assert!(matches!(error, StoreError::Conflict(_)) && tries < 50, "{error}");
+                    tries += 1;
+                }
+            }
+        }));
+    }
+    let mut loops = Vec::new();
+    for number in 1..=3_u128 {
+        let (store, over) = (store.clone(), Arc::clone(&over));
+        loops.push(tokio::spawn(async move {
+            let worker = WorkerId(Uuid::from_u128(number));
+            store.beat(worker).await.unwrap();
+            let mut turn = 0;
+            while !over.load(Ordering::Relaxed) {
+                turn += 1;
+                let picked = store.pick(&lane(), &Shard::all().collect::<Vec<_>>(), 2).await.unwrap();
+                let requests: Vec<_> = picked.iter().map(|one| request(one.touch, one.fence)).collect();
+                let marked = store.mark(worker, requests.clone()).await.unwrap();
+                let mut ended = Vec::new();
+                for (place, (request, marked)) in requests.iter().zip(marked).enumerate() {
+                    let Marked::Yes { attempt, .. } = marked else { continue };
+                    let result = match (place + turn) % 5 {
+                        // A worker that dies says nothing.
+                        0 => continue,
+                        1 => AttemptResult::Void,
+                        2 => AttemptResult::Unknown { again_at: None, note: Note::new("timeout", "no answer") },
+                        3 => AttemptResult::Rejected(Note::new("no", "refused")),
+                        _ => AttemptResult::Sent { remote_id: Some(format!("R{}", request.touch)), delivery: Delivery::Task },
+                    };
+                    ended.push(settle(request.touch, attempt, result, now));
+                }
+                store.run(events(ended), Mini::new()).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }));
+    }
+    let sweeps = {
+        let (store, over) = (store.clone(), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut turn = 0;
+            while !over.load(Ordering::Relaxed) {
+                turn += 1;
+                let state = if turn % 2 == 0 { FlagState::Clear } else { FlagState::Stopped };
+                store.set_flag(Flag::Owner(Workspace::main(), "rep@ours.example".parse().unwrap()), state, "storm").await.unwrap();
+                store.release(50).await.unwrap();
+                let taken = store.take_over(Duration::from_millis(50)).await.unwrap();
+                let unknown = || AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "gone") };
+                let settled = taken.iter().map(|one| settle(one.touch, one.attempt, unknown(), now)).collect::<Vec<_>>();
+                store.run(events(settled), Mini::new()).await.unwrap();
+                let commands = store.due_commands(WorkerId(Uuid::from_u128(9)), 10).await.unwrap();
+                let done = commands.iter().map(|one| (one.id, ports::dispatch::CommandResult::Done)).collect();
+                store.finish_commands(done).await.unwrap();
+                store.expire(10).await.unwrap();
+            }
+        })
+    };
+
+    for task in tasks {
+        task.await.unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    for task in loops {
+        task.await.unwrap();
+    }
+    sweeps.await.unwrap();
+
+    let lost = "select count(*) from enrollments e where state = 'live' \
+                and not exists (select 1 from timers m where m.enrollment = e.id) \
+                and not exists (select 1 from in_flight f join touches t on t.id = f.touch where t.enrollment = e.id)";
+    assert_eq!(number(&database, lost).await, 0);
+    let stray = "select count(*) from timers m where not exists \
+                 (select 1 from enrollments e where e.id = m.enrollment and e.state = 'live')";
+    assert_eq!(number(&database, stray).await, 0);
+    let twice = "select count(*) from touches t where t.state = 'scheduled' \
+                 and exists (select 1 from in_flight f where f.touch = t.id)";
+    assert_eq!(number(&database, twice).await, 0);
+    let people = "select count(*) - count(distinct email) from contacts";
+    assert_eq!(number(&database, people).await, 0);
+    assert!(number(&database, "select count(*) from attempts").await > 20, "the storm did mark");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(number(&database, deadlocks).await, 0);
+}

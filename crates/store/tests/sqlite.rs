@@ -1,0 +1,197 @@
+//! What only a SQLite file can do: be killed, be shared with another process, keep a clock of its own.
+
+mod databases;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use databases::SqliteFile;
+use domain::id::{Shard, Workspace};
+use domain::time::Speed;
+use domain::touch::Lane;
+use ports::StoreError;
+use ports::clock::Clock as _;
+use ports::queries::Queries as _;
+use ports::unit::Units as _;
+use ports::wake::{Wake, Wakes as _};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Row as _};
+use store::{Standing, Store, StoreConfig};
+use testkit::store::{Mini, events, form};
+
+const CHILD: &str = "DRUMBEAT_TEST_STORE_CHILD";
+
+/// Runs a statement on a connection of its own.
+async fn run(url: &str, statement: &str) -> Vec<sqlx::sqlite::SqliteRow> {
+    let options = SqliteConnectOptions::from_str(url).unwrap().disable_statement_logging();
+    let mut conn = options.connect().await.unwrap();
+    sqlx::query(AssertSqlSafe(statement.to_owned())).fetch_all(&mut conn).await.unwrap()
+}
+
+/// Not a test of its own: the process that the next one kills. Says each event once it was answered.
+#[tokio::test]
+#[ignore = "run by what_was_answered_survives_a_kill"]
+async fn writes_until_it_is_killed() {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let file = SqliteFile::make("child").await.unwrap();
+    let store = Store::connect(StoreConfig { url, ..file.config() }).await.unwrap();
+    let now = store.now().await.unwrap();
+    for number in 0.. {
+        let id = format!("e{number}");
+        store.run(events([form(&id, &format!("{id}@example.com"), now).input()]), Mini::new()).await.unwrap();
+        println!("answered {id}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_kill() {
+    let file = SqliteFile::make("kill").await.unwrap();
+    file.store().await.close().await;
+    for round in 1..=3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writes_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(CHILD, file.url())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let answered: Vec<String> = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.split_once("answered ").map(|(_, id)| id.to_owned()))
+            .take(20 * round)
+            .collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let store = file.store().await;
+        let now = store.now().await.unwrap();
+        assert!(answered.len() >= 20 * round);
+        let inputs = answered.iter().map(|id| form(id, &format!("{id}@example.com"), now).input());
+        let report = store.run(events(inputs.collect::<Vec<_>>()), Mini::new()).await.unwrap();
+        assert_eq!((report.fresh, report.duplicates), (0, answered.len()));
+        let check = run(&file.url(), "pragma integrity_check").await;
+        assert_eq!(check[0].get::<String, _>(0), "ok");
+        let summary = store.summary(&Workspace::main()).await.unwrap();
+        assert_eq!(summary.contacts, summary.live, "a unit is there as a whole or not at all");
+        store.close().await;
+        // The next child begins anew.
+        for table in ["dedupe", "identities", "contacts", "enrollments", "touches", "timers", "accounts"] {
+            run(&file.url(), &format!("delete from {table}")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_is_noticed_and_waited_for() {
+    let file = SqliteFile::make("two").await.unwrap();
+    let (up, cli) = (file.store().await, file.store().await);
+    let now = up.now().await.unwrap();
+    let wakeups = up.wakeups();
+    let seen = wakeups.generation(Wake::Touches);
+
+    let writes = (0..2).map(|process| {
+        let store = if process == 0 { up.clone() } else { cli.clone() };
+        tokio::spawn(async move {
+            for number in 0..30 {
+                let id = format!("{process}-{number}");
+                store.run(events([form(&id, &format!("{id}@example.com"), now).input()]), Mini::new()).await.unwrap();
+            }
+        })
+    });
+    for write in writes.collect::<Vec<_>>() {
+        write.await.unwrap();
+    }
+    assert_eq!(up.summary(&Workspace::main()).await.unwrap().live, 60);
+    assert_ne!(wakeups.generation(Wake::Touches), seen);
+
+    // Only the other one writes now.
+    let seen = wakeups.generation(Wake::Touches);
+    cli.run(events([form("last", "last@example.com", now).input()]), Mini::new()).await.unwrap();
+    wakeups.changed(Wake::Touches, seen, Duration::from_secs(10)).await;
+    assert_ne!(wakeups.generation(Wake::Touches), seen);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_that_come_together_share_a_commit() {
+    let file = SqliteFile::make("group").await.unwrap();
+    let store = file.store().await;
+    let now = store.now().await.unwrap();
+    let poisoned = Arc::new(Mini { poison: Some("bad".to_owned()), ..Mini::default() });
+
+    let units = (0..50).map(|number| {
+        let (store, poisoned) = (store.clone(), Arc::clone(&poisoned));
+        tokio::spawn(async move {
+            let id = if number == 25 { "bad".to_owned() } else { format!("e{number}") };
+            store.run(events([form(&id, &format!("c{number}@example.com"), now).input()]), poisoned).await
+        })
+    });
+    let mut refused = 0;
+    for unit in units.collect::<Vec<_>>() {
+        refused += usize::from(matches!(unit.await.unwrap(), Err(StoreError::Rejected(_))));
+    }
+
+    assert_eq!(refused, 1, "one that fails takes no other with it");
+    assert_eq!(store.summary(&Workspace::main()).await.unwrap().live, 49);
+}
+
+#[tokio::test]
+async fn the_clock_keeps_its_origin_and_speed() {
+    let file = SqliteFile::make("clock").await.unwrap();
+    let fast = StoreConfig { speed: Speed::new(86_400).unwrap(), ..file.config() };
+    let store = Store::connect(fast.clone()).await.unwrap();
+    let start = store.now().await.unwrap();
+    file.clock.advance(Duration::from_secs(2));
+
+    let two_days = store.now().await.unwrap().duration_since(start);
+    store.close().await;
+    let again = Store::connect(fast).await.unwrap();
+    let refused = Store::connect(file.config()).await;
+
+    assert_eq!(two_days.as_secs(), 2 * 86_400);
+    assert_eq!(again.now().await.unwrap().duration_since(start).as_secs(), 2 * 86_400);
+    assert_eq!(again.business().origin(), start);
+    assert_eq!(again.business().business(file.clock.now()), again.now().await.unwrap());
+    assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_schema_from_the_future_is_refused() {
+    let file = SqliteFile::make("future").await.unwrap();
+    assert!(matches!(Store::standing(&file.url()).await, Ok(Standing::Behind(_))));
+    file.store().await.close().await;
+    assert_eq!(Store::standing(&file.url()).await.unwrap(), Standing::Current);
+    run(&file.url(), "insert into seaql_migrations (version, applied_at) values ('m9999_later', 0)").await;
+
+    let refused = Store::connect(file.config()).await;
+
+    assert!(matches!(refused, Err(StoreError::Inconsistent(_))), "{refused:?}");
+    assert_eq!(Store::standing(&file.url()).await.unwrap(), Standing::Ahead(vec!["m9999_later".to_owned()]));
+}
+
+#[tokio::test]
+async fn due_touches_are_found_by_the_partial_index() {
+    let file = SqliteFile::make("plan").await.unwrap();
+    let store = file.store().await;
+    let shards: Vec<Shard> = Shard::all().collect();
+
+    let plan = store.plan_of_pick(&Lane::from_text("crm:050").unwrap(), &shards).await.unwrap().join("\n");
+
+    assert!(plan.contains("USING INDEX timers_lane") || plan.contains("USING COVERING INDEX timers_lane"), "{plan}");
+    assert!(!plan.contains("SCAN m"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let file = SqliteFile::make("closed").await.unwrap();
+    let store = file.store().await;
+    let now = store.now().await.unwrap();
+    store.close().await;
+
+    let refused = store.run(events([form("e", "a@example.com", now).input()]), Mini::new()).await;
+
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
+}
