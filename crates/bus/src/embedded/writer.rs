@@ -10,6 +10,7 @@ use ports::bus::{BusError, Message, Position};
 use ports::clock::Clock;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::EmbeddedConfig;
 use super::append::append;
@@ -25,6 +26,10 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// How often expired records are looked for.
 const EXPIRY: Duration = Duration::from_secs(60);
+
+/// Who was just answered is likely to come back at once: for so long a group waits to be as large as the one before it.
+/// With 64 publishers this fills a third more into each fsync; a lone publisher never waits.
+const GATHER: Duration = Duration::from_micros(150);
 
 /// For how long groups may follow each other without a pause, and that pause: else another process never gets the lock.
 const STRETCH: Duration = Duration::from_millis(20);
@@ -105,6 +110,7 @@ impl Writer {
             clock,
             appended,
             healthy: Arc::clone(&healthy),
+            last_calls: 0,
             _ending: ending,
         };
         thread::Builder::new()
@@ -181,6 +187,8 @@ struct Thread {
     clock: Arc<dyn Clock>,
     appended: watch::Sender<u64>,
     healthy: Arc<AtomicBool>,
+    /// How many calls the group before had.
+    last_calls: usize,
     _ending: watch::Sender<()>,
 }
 
@@ -233,6 +241,7 @@ impl Thread {
         let (mut messages, mut bytes) = (0, 0);
         let mut errand = None;
         let mut command = Some(first);
+        let mut until = None;
         while let Some(next) = command.take() {
             match next {
                 Command::Append(group) => {
@@ -241,11 +250,17 @@ impl Thread {
                     groups.push(group);
                     if messages < MOST_MESSAGES && bytes < MOST_BYTES {
                         command = inbox.try_recv().ok();
+                        if command.is_none() && groups.len() < self.last_calls {
+                            let until = *until.get_or_insert_with(|| Instant::now() + GATHER);
+                            command =
+                                inbox.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+                        }
                     }
                 }
                 Command::Errand(next) => errand = Some(next),
             }
         }
+        self.last_calls = groups.len();
         if !groups.is_empty() {
             self.append(groups);
         }
@@ -311,7 +326,7 @@ impl Thread {
         match &written {
             Ok(_) if !was_healthy => tracing::info!("the event log can be written again"),
             Err(problem) if was_healthy => {
-                tracing::error!(error = %problem, "the event log cannot be written")
+                tracing::error!(error = %problem, "the event log cannot be written");
             }
             _ => {}
         }

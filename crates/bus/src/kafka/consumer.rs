@@ -12,7 +12,7 @@ use ports::bus::{
 };
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -43,6 +43,8 @@ pub(super) struct KafkaConsumer {
     /// Whether librdkafka waits for an answer to what it gave, even if all of that was taken again.
     owes: bool,
     partitions: Partitions,
+    /// Whether librdkafka has given up a position, and it is not yet known which.
+    lost: bool,
     deliveries: VecDeque<Delivery>,
 }
 
@@ -66,6 +68,7 @@ impl KafkaConsumer {
             given: Vec::new(),
             owes: false,
             partitions: Partitions::default(),
+            lost: false,
             deliveries: VecDeque::new(),
         })
     }
@@ -146,9 +149,9 @@ impl KafkaConsumer {
         let member = self.member()?;
         member.incremental_assign(&list).map_err(|problem| error_of("starting partitions", &problem))?;
         member.context().changes.assigned(places);
-        if !stopped.is_empty() {
-            // What comes of them nevertheless is not taken in.
-            member.pause(&list_of(&stopped)).map_err(|problem| error_of("stopping partitions", &problem))?;
+        if let Err(problem) = member.pause(&list_of(&stopped)) {
+            // Then it fetches in vain: what comes of a stopped partition is not taken in.
+            tracing::warn!(kafka.error = %problem, "stopped partitions are fetched nevertheless");
         }
         for (state, start) in &found {
             self.partitions.add((state.topic, state.partition), start);
@@ -173,21 +176,18 @@ impl KafkaConsumer {
             }
         });
         let Ok(Some(first)) = first.await else { return Ok(()) };
-        self.take_in(first).await?;
+        self.take_in(first)?;
         // What else is there costs no waiting; enough of it makes batches of the other partitions fuller, too.
         while self.partitions.waiting() < 4 * max {
             match next_now(&mut stream) {
-                Some(message) => self.take_in(message).await?,
+                Some(message) => self.take_in(message)?,
                 None => break,
             }
         }
         Ok(())
     }
 
-    async fn take_in(
-        &mut self,
-        message: Result<rdkafka::message::BorrowedMessage<'_>, KafkaError>,
-    ) -> Result<(), BusError> {
+    fn take_in(&mut self, message: Result<BorrowedMessage<'_>, KafkaError>) -> Result<(), BusError> {
         match message {
             Ok(message) => {
                 if let Some(topic) = self.config.topic_named(message.topic()) {
@@ -196,7 +196,8 @@ impl KafkaConsumer {
                 Ok(())
             }
             Err(problem) if problem.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                self.stop_the_lost().await
+                self.lost = true;
+                Ok(())
             }
             Err(problem) => match error_of("reading", &problem) {
                 BusError::Unavailable(trouble) => {
@@ -209,26 +210,46 @@ impl KafkaConsumer {
         }
     }
 
-    /// A position lies outside of the log, expired under us or truncated: which one, librdkafka does not say.
-    async fn stop_the_lost(&mut self) -> Result<(), BusError> {
-        let mut lost = Vec::new();
-        for Position { topic, partition, offset } in self.partitions.positions() {
-            let state = self.ask(move |reader| reader.state(topic, partition)).await?;
-            let stored = StoredOffset { next: offset, last_id: None };
-            let start = start_at(&state, Some(&stored), None);
-            if matches!(start, StartAt::Stopped(_)) {
-                let place = (self.config.topic(topic), partition);
-                self.member()?
-                    .pause(&list_of(&[place]))
-                    .map_err(|problem| error_of("stopping partitions", &problem))?;
-                self.partitions.set((topic, partition), Reading::Stopped);
-                lost.push((state, start));
-            }
+    /// A position is no longer in the log: expired under us, or truncated. Which one, librdkafka does not say; so each is
+    /// judged as on assignment, and those that hold are fetched again.
+    async fn find_the_lost(&mut self) -> Result<(), BusError> {
+        if !self.lost {
+            return Ok(());
         }
-        if !lost.is_empty() {
-            self.deliveries.push_back(Delivery::Assigned(lost));
+        let mut stopped = Vec::new();
+        for ((topic, partition), at) in self.partitions.read() {
+            let next = at.next;
+            let (state, start) =
+                self.ask(move |reader| start_of(reader, topic, partition, Some(&at))).await?;
+            if start == StartAt::Offset(next) {
+                self.go_to(topic, partition, next).await?;
+                continue;
+            }
+            let place = (self.config.topic(topic), partition);
+            self.member()?
+                .pause(&list_of(&[place]))
+                .map_err(|problem| error_of("stopping partitions", &problem))?;
+            stopped.push((state, start));
+        }
+        self.lost = false;
+        for (state, _) in &stopped {
+            self.partitions.set((state.topic, state.partition), Reading::Stopped);
+        }
+        if !stopped.is_empty() {
+            self.deliveries.push_back(Delivery::Assigned(stopped));
         }
         Ok(())
+    }
+
+    /// Lets librdkafka fetch from an offset.
+    async fn go_to(&self, topic: Topic, partition: i32, offset: i64) -> Result<(), BusError> {
+        let (member, name) = (Arc::clone(self.member()?), self.config.topic(topic));
+        on_a_thread(move || {
+            member
+                .seek(&name, partition, Offset::Offset(offset), SEEK)
+                .map_err(|problem| error_of("going to an offset", &problem))
+        })
+        .await
     }
 
     fn ours(&self, topic: Topic, partition: i32) -> Result<Reading, BusError> {
@@ -256,7 +277,7 @@ impl KafkaConsumer {
 /// The next message, if one is there.
 fn next_now<'s>(
     stream: &mut MessageStream<'s, MemberContext>,
-) -> Option<Result<rdkafka::message::BorrowedMessage<'s>, KafkaError>> {
+) -> Option<Result<BorrowedMessage<'s>, KafkaError>> {
     stream.next().now_or_never().flatten()
 }
 
@@ -290,6 +311,7 @@ impl Consumer for KafkaConsumer {
         loop {
             self.hear()?;
             self.begin().await?;
+            self.find_the_lost().await?;
             if let Some(delivery) = self.deliveries.pop_front() {
                 return Ok(Some(delivery));
             }
@@ -325,13 +347,7 @@ impl Consumer for KafkaConsumer {
 
     async fn seek(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), BusError> {
         self.ours(topic, partition)?;
-        let (member, name) = (Arc::clone(self.member()?), self.config.topic(topic));
-        on_a_thread(move || {
-            member
-                .seek(&name, partition, Offset::Offset(offset), SEEK)
-                .map_err(|problem| error_of("going to an offset", &problem))
-        })
-        .await?;
+        self.go_to(topic, partition, offset).await?;
         self.partitions.seek((topic, partition), offset);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ports::bus::{Position, Record, StartAt, Topic};
+use ports::bus::{CE_ID, Position, Record, StartAt, StoredOffset, Topic};
 
 /// Whether a partition is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(super) enum Reading {
 #[derive(Debug)]
 struct Partition {
     reading: Reading,
-    /// The offset after the last record taken in.
-    next: i64,
+    /// The offset after the last record taken in, and that record's id.
+    at: StoredOffset,
     waiting: VecDeque<Record>,
 }
 
@@ -39,7 +39,8 @@ impl Partitions {
             StartAt::Offset(offset) => (Reading::Running, *offset),
             StartAt::Stopped(_) => (Reading::Stopped, 0),
         };
-        self.all.insert(place, Partition { reading, next, waiting: VecDeque::new() });
+        let at = StoredOffset { next, last_id: None };
+        self.all.insert(place, Partition { reading, at, waiting: VecDeque::new() });
     }
 
     /// Forgets a partition, with what waits of it.
@@ -65,14 +66,14 @@ impl Partitions {
     pub(super) fn seek(&mut self, place: (Topic, i32), offset: i64) {
         self.drop_waiting(place);
         if let Some(partition) = self.all.get_mut(&place) {
-            partition.next = offset;
+            partition.at = StoredOffset { next: offset, last_id: None };
         }
     }
 
-    /// Partitions that are read, with their next offsets.
-    pub(super) fn positions(&self) -> Vec<Position> {
+    /// Partitions that are read, with where they are.
+    pub(super) fn read(&self) -> Vec<((Topic, i32), StoredOffset)> {
         let read = self.all.iter().filter(|(_, partition)| partition.reading != Reading::Stopped);
-        read.map(|(&(topic, partition), state)| Position { topic, partition, offset: state.next }).collect()
+        read.map(|(place, partition)| (*place, partition.at.clone())).collect()
     }
 
     /// Takes a record in, unless its partition is not read or is already past it.
@@ -80,10 +81,10 @@ impl Partitions {
         let Position { topic, partition, offset } = record.position;
         let place = (topic, partition);
         let Some(state) = self.all.get_mut(&place) else { return };
-        if state.reading == Reading::Stopped || offset < state.next {
+        if state.reading == Reading::Stopped || offset < state.at.next {
             return;
         }
-        state.next = offset + 1;
+        state.at = StoredOffset { next: offset + 1, last_id: record.headers.get(CE_ID).cloned() };
         if state.waiting.is_empty() {
             self.turns.push_back(place);
         }
