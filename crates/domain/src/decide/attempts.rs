@@ -32,26 +32,17 @@ pub(super) fn fold(world: &mut World, input: &TouchInput) -> Result<(), OutOfIds
 fn report(f: &mut Folding<'_>, input: &TouchInput) -> Result<(), OutOfIds> {
     let id = input.touch;
     match &input.report {
-        TouchReport::Attempt { attempt, result } => {
-            if is_current_attempt(f, id, *attempt) {
-                settle(f, id, result)
-            } else {
-                Ok(overtaken(f, id))
-            }
+        TouchReport::Attempt { attempt, result } if is_current_attempt(f, id, *attempt) => {
+            return settle(f, id, result);
         }
-        TouchReport::Judge { fence } => match is_current_fence(f, id, *fence) {
-            true => dispatch::act(f, id),
-            false => Ok(overtaken(f, id)),
-        },
-        TouchReport::Defer { fence, until, note } => match is_current_fence(f, id, *fence) {
-            true => Ok(defer(f, id, *until, note)),
-            false => Ok(overtaken(f, id)),
-        },
-        TouchReport::Unrenderable { fence, note } => match is_current_fence(f, id, *fence) {
-            true => Ok(fail(f, id, note)),
-            false => Ok(overtaken(f, id)),
-        },
+        TouchReport::Judge { fence } if is_current_fence(f, id, *fence) => return dispatch::act(f, id),
+        TouchReport::Defer { fence, until, note } if is_current_fence(f, id, *fence) => {
+            defer(f, id, *until, note);
+        }
+        TouchReport::Unrenderable { fence, note } if is_current_fence(f, id, *fence) => fail(f, id, note),
+        _ => overtaken(f, id),
     }
+    Ok(())
 }
 
 fn is_current_fence(f: &Folding<'_>, id: TouchId, fence: i32) -> bool {

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 
+use crate::attributes::Attributes;
 use crate::contact::{Contact, Reachable, address_kind};
 use crate::event::{Bounce, Classification, Event, EventKind, StopClass};
 use crate::id::ContactId;
@@ -44,6 +45,11 @@ fn statement(event: &Event) -> Option<(Reach, Consent)> {
     }
 }
 
+/// Whether an event says anything about consent.
+pub(super) fn speaks(event: &Event) -> bool {
+    statement(event).is_some()
+}
+
 fn by(event: &Event) -> StopReason {
     if event.actor.is_some() { StopReason::Manual } else { StopReason::OptOut }
 }
@@ -69,7 +75,7 @@ pub(super) fn learn(f: &mut Folding<'_>, event: &Event, subject: &Subject) {
         (Changed::No, _) => f.ignore("superseded", format!("something later, or the same, was said of {on}")),
         (Changed::Yes, Consent::Given) => f.note("resubscribed", format!("may be contacted again on {on}")),
         (Changed::Yes, Consent::Stopped(reason)) => {
-            f.note("suppressed", format!("{on}: {}", reason_name(reason)))
+            f.note("suppressed", format!("{on}: {}", reason_name(reason)));
         }
     }
     if event.kind == EventKind::ContactDeleted {
@@ -188,12 +194,27 @@ fn erase(f: &mut Folding<'_>, at: Timestamp, subject: &Subject) {
         row.email = None;
         row.phone = None;
         row.crm_ids.clear();
-        row.attributes = crate::attributes::Attributes::new();
+        row.attributes = Attributes::new();
         row.owner = None;
         row.account = None;
         row.erased_at = row.erased_at.max(Some(at));
     }
+    forget_entries(f, subject);
     f.note("erased", "only keyed hashes of the addresses and the stops are kept");
+}
+
+/// What the events that enrolled a person said, and the ids of messages to them, go too.
+fn forget_entries(f: &mut Folding<'_>, subject: &Subject) {
+    let of_them = |contact: &ContactId| subject.matched.contains(contact);
+    let enrollments: Vec<_> =
+        f.world.enrollments.iter().filter(|(_, row)| of_them(&row.contact)).map(|(id, _)| *id).collect();
+    for id in enrollments {
+        let Some(row) = f.world.enrollments.get_mut(&id) else { continue };
+        row.entry.data = Attributes::new();
+        for record in &mut row.progress.history {
+            record.message_id = None;
+        }
+    }
 }
 
 // Who can be reached.

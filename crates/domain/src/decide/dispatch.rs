@@ -99,7 +99,8 @@ impl<'a> Standing<'a> {
         let shift = Shift { from: self.touch.due_at, to: now, why: Why::Previous };
         match times.moved(self.spec, self.enrollment, shift) {
             Ok(due) if due.at > now => {
-                let why = due.shifts.last().map(note_of).unwrap_or_else(|| Note::new("window", "the window is closed"));
+                let why =
+                    due.shifts.last().map_or_else(|| Note::new("window", "the window is closed"), note_of);
                 return Some((due.at, why));
             }
             Ok(_) => {}
@@ -108,7 +109,9 @@ impl<'a> Standing<'a> {
         let (gap, last) = (self.cadence.limits.gap?, self.contact.last_touch_at?);
         match time::gap(last, gap, now, &times.cadence) {
             Ok(Admission::Now) => None,
-            Ok(Admission::Until(until)) => Some((until, Note::new("gap", format!("{gap} since the contact's last touch")))),
+            Ok(Admission::Until(until)) => {
+                Some((until, Note::new("gap", format!("{gap} since the contact's last touch"))))
+            }
             Err(never) => Some((now, Note::new("no_opening", never.to_string()))),
         }
     }

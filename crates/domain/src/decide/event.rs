@@ -64,7 +64,9 @@ pub(super) fn happen(f: &mut Folding<'_>) -> Result<(), OutOfIds> {
 fn entries(f: &mut Folding<'_>, subject: &Subject, before: &Before) -> Result<(), OutOfIds> {
     let Some(input) = f.event.clone() else { return Ok(()) };
     match subject.contact {
-        Some(contact) if input.event.kind == EventKind::ManualEnroll => enter::by_hand(f, &input.event, contact),
+        Some(contact) if input.event.kind == EventKind::ManualEnroll => {
+            enter::by_hand(f, &input.event, contact)
+        }
         Some(contact) => enter::by_event(f, contact, before),
         // About an account and nobody: the account's contacts, of whom only the account changed.
         None => {

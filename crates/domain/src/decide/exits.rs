@@ -33,7 +33,11 @@ pub(super) fn by_event(f: &mut Folding<'_>, event: &Event, subject: &Subject) ->
         of_enrollment(f, id, (event, relation));
     }
     for contact in &subject.matched {
-        stopped_channels(f, *contact, event.kind)?;
+        let speaks = consent::speaks(event);
+        let stopped = f.world.contacts.get(contact).is_some_and(|row| !row.suppressions.is_empty());
+        if speaks || stopped {
+            stopped_channels(f, *contact, event.kind)?;
+        }
     }
     Ok(())
 }
@@ -82,7 +86,7 @@ fn of_enrollment(f: &mut Folding<'_>, id: EnrollmentId, (event, relation): (&Eve
         _ if must_stop => stop::end(f, id, Ending::exit(event.kind.as_str(), Outcome::Stopped)),
         ExitEffect::Pause(length) => pause_by_rule(f, id, &rule, &length),
         ExitEffect::Ignore => {
-            f.ignore_of(id, "switched_off", format!("{rule}: a rule of the cadence says ignore"))
+            f.ignore_of(id, "switched_off", format!("{rule}: a rule of the cadence says ignore"));
         }
     }
 }
@@ -170,7 +174,7 @@ fn pause_by_rule(f: &mut Folding<'_>, id: EnrollmentId, rule: &str, length: &Pau
     let reason = if rule == "out_of_office" { HoldReason::OutOfOffice } else { HoldReason::Rule };
     match until {
         Some(until) if until <= f.now => {
-            f.ignore_of(id, "past", format!("{rule}: the pause would be over already"))
+            f.ignore_of(id, "past", format!("{rule}: the pause would be over already"));
         }
         until => pause::hold(f, id, reason, until),
     }

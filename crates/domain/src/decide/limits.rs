@@ -32,7 +32,13 @@ pub fn reservations(world: &World, touch: TouchId, now: Timestamp) -> Vec<Reserv
 
 /// To when a full budget moves a touch: `uses` are those that count, in any order.
 #[must_use]
-pub fn defer(world: &World, touch: TouchId, key: &str, uses: &[Timestamp], now: Timestamp) -> (Timestamp, Note) {
+pub fn defer(
+    world: &World,
+    touch: TouchId,
+    key: &str,
+    uses: &[Timestamp],
+    now: Timestamp,
+) -> (Timestamp, Note) {
     let zone = schedule::default_zone(world);
     let found = budgets(world, touch, now).into_iter().find(|budget| budget.key == key);
     // Never at once: the budget was full a moment ago.
@@ -48,7 +54,8 @@ pub fn defer(world: &World, touch: TouchId, key: &str, uses: &[Timestamp], now: 
         Some(Admission::Until(until)) => until,
         Some(Admission::Now) | None => soon,
     };
-    let text = budget.bound.map_or(String::new(), |quota| format!("{} in {} are reached", quota.max(), quota.per()));
+    let text =
+        budget.bound.map_or(String::new(), |quota| format!("{} in {} are reached", quota.max(), quota.per()));
     (until.max(soon), Note::new(budget.name, text))
 }
 
@@ -74,14 +81,28 @@ fn budgets(world: &World, touch: TouchId, now: Timestamp) -> Vec<Budget> {
 
     let contact = format!("{}/contact/{}", touch.workspace, touch.contact);
     let binding = own.limits.per_contact.iter().chain(&catalog.defaults.per_contact);
-    let counted = in_force(catalog, touch).flat_map(|cadence| &cadence.limits.per_contact).chain(&catalog.defaults.per_contact);
-    caps(&mut budgets, (&contact, "per_contact"), (binding.collect(), counted.collect()), (touch.channel, now, &zone));
+    let counted = in_force(catalog, touch)
+        .flat_map(|cadence| &cadence.limits.per_contact)
+        .chain(&catalog.defaults.per_contact);
+    caps(
+        &mut budgets,
+        (&contact, "per_contact"),
+        (binding.collect(), counted.collect()),
+        (touch.channel, now, &zone),
+    );
 
     if let Some(owner) = &touch.owner {
         let owner = format!("{}/owner/{owner}", touch.workspace);
         let binding = own.limits.per_owner.iter().chain(&catalog.defaults.per_owner);
-        let counted = in_force(catalog, touch).flat_map(|cadence| &cadence.limits.per_owner).chain(&catalog.defaults.per_owner);
-        caps(&mut budgets, (&owner, "per_owner"), (binding.collect(), counted.collect()), (touch.channel, now, &zone));
+        let counted = in_force(catalog, touch)
+            .flat_map(|cadence| &cadence.limits.per_owner)
+            .chain(&catalog.defaults.per_owner);
+        caps(
+            &mut budgets,
+            (&owner, "per_owner"),
+            (binding.collect(), counted.collect()),
+            (touch.channel, now, &zone),
+        );
     }
     gap(&mut budgets, (&contact, own, &times), (catalog, touch), now);
     budgets.sort_by(|one, two| one.key.cmp(&two.key));
@@ -90,7 +111,11 @@ fn budgets(world: &World, touch: TouchId, now: Timestamp) -> Vec<Budget> {
 
 /// The cadences whose touches may still go out.
 fn in_force<'a>(catalog: &'a Catalog, touch: &Touch) -> impl Iterator<Item = &'a Cadence> {
-    catalog.content(&touch.workspace).into_iter().flat_map(|content| content.cadences.values()).map(|cadence| &**cadence)
+    catalog
+        .content(&touch.workspace)
+        .into_iter()
+        .flat_map(|content| content.cadences.values())
+        .map(|cadence| &**cadence)
 }
 
 /// One budget for each channel and period that any limit names; the tightest limit that binds this touch holds.
@@ -106,7 +131,9 @@ fn caps(
         if budgets.iter().any(|budget| budget.key == key) {
             continue;
         }
-        let same = |other: &&&Limit<Channel>| other.channel == limit.channel && other.quota.per() == limit.quota.per();
+        let same = |other: &&&Limit<Channel>| {
+            other.channel == limit.channel && other.quota.per() == limit.quota.per()
+        };
         let bound = binding.iter().filter(same).map(|limit| limit.quota).min_by_key(Quota::max);
         let reservation = Reservation {
             key: key.clone(),
@@ -149,7 +176,10 @@ fn before(span: Span, at: Timestamp, schedule: &Schedule) -> Timestamp {
         (None, None) => {
             let days = 0..=i64::from(span.count()) * 3 + 14;
             let starts = days.map(|back| schedule.add_days(at, -back));
-            starts.into_iter().find(|start| span.after(*start, schedule).is_ok_and(|over| over <= at)).unwrap_or(Timestamp::MIN)
+            starts
+                .into_iter()
+                .find(|start| span.after(*start, schedule).is_ok_and(|over| over <= at))
+                .unwrap_or(Timestamp::MIN)
         }
     }
 }

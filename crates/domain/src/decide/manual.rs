@@ -51,7 +51,8 @@ fn targets(f: &Folding<'_>, event: &Event, subject: &Subject) -> Vec<EnrollmentI
         return f.live(|one| one.uid == uid);
     }
     if event.detail.task.is_some() {
-        let enrollment = named_touch(f, event).and_then(|id| f.world.touches.get(&id)).map(|touch| touch.enrollment);
+        let enrollment =
+            named_touch(f, event).and_then(|id| f.world.touches.get(&id)).map(|touch| touch.enrollment);
         return f.live(|one| Some(one.id) == enrollment);
     }
     subject.contact.map(|contact| f.live_of(contact)).unwrap_or_default()
@@ -147,12 +148,14 @@ fn place_now(f: &mut Folding<'_>, id: EnrollmentId, touch: TouchId, now: jiff::T
 
 /// A touch that failed for a missing field is tried again when the event brought facts of its contact or account.
 pub(super) fn redrive_missing(f: &mut Folding<'_>, event: &Event, subject: &Subject) {
-    let brings = !event.detail.contact.is_empty() || !event.detail.account.is_empty() || !event.subject.is_empty();
+    let brings =
+        !event.detail.contact.is_empty() || !event.detail.account.is_empty() || !event.subject.is_empty();
     let Some(contact) = subject.contact.filter(|_| brings) else { return };
     for id in f.live_of(contact) {
         let Some(touch) = f.enrollment(id).and_then(|one| one.progress.touch()) else { continue };
         let missing = f.world.touches.get(&touch).is_some_and(|row| {
-            row.state == TouchState::Failed && row.note.as_ref().is_some_and(|note| note.code == "missing_field")
+            row.state == TouchState::Failed
+                && row.note.as_ref().is_some_and(|note| note.code == "missing_field")
         });
         let is_live = f.enrollment(id).is_some_and(|one| one.state == EnrollmentState::Live);
         // Only where it would render now: else it would fail once more at each event.

@@ -79,4 +79,3 @@ fn raised_by(input: &EventInput) -> impl Iterator<Item = EventKind> {
     let outcome = input.event.detail.outcome.as_deref().filter(|_| complete::may_raise(input.event.kind));
     outcome.and_then(complete::raised).map(|raised| raised.kind).into_iter()
 }
-

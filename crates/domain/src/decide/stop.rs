@@ -76,7 +76,7 @@ pub(super) fn take_back(f: &mut Folding<'_>, id: TouchId, why: &Note) {
         }
         TouchState::Open | TouchState::Unknown => withdraw_out(f, id, why),
         TouchState::Sending => {
-            f.say_touch(id, "crossing", "its request is under way: taken back once settled")
+            f.say_touch(id, "crossing", "its request is under way: taken back once settled");
         }
         TouchState::Done | TouchState::Skipped | TouchState::Withdrawn => {}
     }

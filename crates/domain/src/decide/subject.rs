@@ -56,7 +56,7 @@ pub(super) fn resolve(f: &mut Folding<'_>) -> Result<Option<Subject>, OutOfIds> 
     }
     let nobody = subject.contact.is_none() && subject.account.is_none();
     let is_statement = stops || matches!(event.kind, EventKind::Resubscribed | EventKind::Bounced);
-    if nobody && !(is_statement && !subject.identities.is_empty()) {
+    if nobody && (!is_statement || subject.identities.is_empty()) {
         let code =
             if event.subject.is_empty() && event.detail.task.is_none() { "no_subject" } else { "unknown" };
         f.ignore(code, "it is about nobody that we know");
@@ -108,9 +108,6 @@ fn is_erased(f: &Folding<'_>, event: &Event, subject: &Subject) -> bool {
 
 /// By the task or enrollment that it names.
 fn by_reference(f: &Folding<'_>, event: &Event) -> Option<ContactId> {
-    if !event.subject.is_empty() {
-        return None;
-    }
     let of_task = named_touch(f, event).and_then(|id| f.world.touches.get(&id)).map(|touch| touch.contact);
     let of_enrollment = || {
         let uid = named_enrollment(event)?;

@@ -8,6 +8,7 @@ use crate::catalog::TemplateSpec;
 use crate::contact::Contact;
 use crate::enrollment::{Enrollment, EntryEvent, StepRecord};
 use crate::id::{TemplateName, TouchId, VariantName, Workspace};
+use crate::identity::CrmId;
 use crate::template::{FieldPath, RenderError};
 use crate::touch::{Channel, Note, Touch};
 use crate::world::World;
@@ -20,7 +21,8 @@ use super::binding::{View, full_name};
 /// A note when it cannot be rendered: `missing_field` for a field that is absent and has no default, `template` for any
 /// other fault of the template, `gone` when the touch or its cadence is not there. The touch then fails, visibly.
 pub fn task(world: &World, id: TouchId) -> Result<Value, Note> {
-    let subject = Told::of(world, id).ok_or_else(|| Note::new("gone", "the touch or its cadence is not there any more"))?;
+    let subject = Told::of(world, id)
+        .ok_or_else(|| Note::new("gone", "the touch or its cadence is not there any more"))?;
     let text = subject.text(world)?;
     Ok(subject.to_json(world, text))
 }
@@ -85,13 +87,14 @@ impl<'a> Told<'a> {
         let of_template = name
             .and_then(|name| find(world, &self.touch.workspace, name).ok())
             .and_then(|template| template.subject.as_ref()?.render(view).ok());
-        let subject = of_template.unwrap_or_else(|| spec.purpose.clone().unwrap_or_else(|| step.id.to_string()));
+        let subject =
+            of_template.unwrap_or_else(|| spec.purpose.clone().unwrap_or_else(|| step.id.to_string()));
         Some(if subject.starts_with("Re: ") { subject } else { format!("Re: {subject}") })
     }
 
     fn to_json(&self, world: &World, text: Text) -> Value {
         let account = self.contact.account.and_then(|id| world.accounts.get(&id));
-        let crm_id = self.contact.crm_ids.first().map(|id| id.as_str());
+        let crm_id = self.contact.crm_ids.first().map(CrmId::as_str);
         json!({
             "key": self.touch.key,
             "channel": self.touch.channel,
@@ -168,7 +171,8 @@ fn outcomes(spec: &TouchSpec) -> Vec<&str> {
         Channel::Call => &["connected", "no_answer", "voicemail", "wrong_number", "busy"],
         _ => &["done"],
     };
-    let raising = ["meeting_booked", "meeting_held", "not_now", "not_a_fit", "left_company", "do_not_contact"];
+    let raising =
+        ["meeting_booked", "meeting_held", "not_now", "not_a_fit", "left_company", "do_not_contact"];
     let mut all: Vec<&str> = of_channel.to_vec();
     for outcome in spec.outcomes.keys().map(String::as_str).chain(raising) {
         if !all.contains(&outcome) {

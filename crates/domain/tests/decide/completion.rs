@@ -7,6 +7,8 @@ use domain::identity::SubjectKeys;
 use domain::touch::{Delivery, TimerKind, TouchState};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 #[test]
 fn a_manual_step_waits_for_its_completion() {
@@ -51,10 +53,16 @@ fn automatic_is_the_default_only_where_the_connector_delivers_the_channel() {
 
 #[test]
 fn an_outcome_leads_where_the_step_says() {
-    let steps = vec![call("a").outcome("connected", Target::End).outcome("wrong_number", to("find")), call("b"), call("find")];
-    for (outcome, state, step) in
-        [("connected", State::Finished, "-"), ("wrong_number", State::Live, "find"), ("busy", State::Live, "b")]
-    {
+    let steps = vec![
+        call("a").outcome("connected", Target::End).outcome("wrong_number", to("find")),
+        call("b"),
+        call("find"),
+    ];
+    for (outcome, state, step) in [
+        ("connected", State::Finished, "-"),
+        ("wrong_number", State::Live, "find"),
+        ("busy", State::Live, "b"),
+    ] {
         let mut play = Play::new(vec![cadence("demo", steps.clone())]);
         play.send(form());
         play.at("2026-03-02 11:00").complete("a", outcome);
@@ -65,7 +73,8 @@ fn an_outcome_leads_where_the_step_says() {
 
 #[test]
 fn an_outcome_that_comes_after_the_cadence_went_on_is_a_jump() {
-    let steps = vec![call("a").automatic().outcome("connected", to("close")), email("b").day(5), call("close")];
+    let steps =
+        vec![call("a").automatic().outcome("connected", to("close")), email("b").day(5), call("close")];
     let mut play = Play::new(vec![cadence("demo", steps)]);
     play.send(form());
     play.at("2026-03-02 11:00");
@@ -98,10 +107,27 @@ fn tasks_are_found_by_our_key_and_by_the_crms_id() {
 
         let task = find(&play);
         // The CRM's webhook names the task alone.
-        play.send(event(EventKind::TaskCompleted).of(SubjectKeys::default()).detail(|detail| detail.task = Some(task)));
+        play.send(
+            event(EventKind::TaskCompleted)
+                .of(SubjectKeys::default())
+                .detail(|detail| detail.task = Some(task)),
+        );
 
         assert_eq!(play.touch("a").state, TouchState::Done);
     }
+}
+
+#[test]
+fn our_key_counts_more_than_keys_of_strangers() {
+    let mut play = Play::new(vec![cadence("demo", vec![call("a"), call("b")])]);
+    play.send(form());
+    play.at("2026-03-02 11:00");
+    let touch = play.touch("a").clone();
+
+    play.send(event(EventKind::TaskCompleted).of(bob()).about(&touch));
+
+    assert_eq!((play.touch("a").state, play.step("demo").as_str()), (TouchState::Done, "b"));
+    assert_eq!(play.world.contacts.len(), 1);
 }
 
 #[test]

@@ -7,10 +7,13 @@ use domain::event::EventKind;
 use domain::identity::{Email, SubjectKeys};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 #[test]
 fn a_trigger_whose_condition_is_true_enrolls() {
-    let demo = cadence("demo", vec![call("call")]).trigger(EventKind::FormSubmitted, "event.form == \"demo\"");
+    let demo =
+        cadence("demo", vec![call("call")]).trigger(EventKind::FormSubmitted, "event.form == \"demo\"");
     let mut play = Play::new(vec![demo]);
 
     let other = play.send(form().data("form", "newsletter"));
@@ -96,7 +99,8 @@ fn an_exit_frees_its_class_for_a_trigger_on_the_same_event() {
 #[test]
 fn a_newcomer_preempts_only_a_strictly_lower_priority() {
     for (priority, enters) in [(51, true), (50, false), (49, false)] {
-        let urgent = cadence("urgent", vec![call("b")]).trigger(EventKind::PageVisited, "").priority(priority);
+        let urgent =
+            cadence("urgent", vec![call("b")]).trigger(EventKind::PageVisited, "").priority(priority);
         let mut play = Play::new(vec![cadence("steady", vec![call("a")]), urgent]);
         play.send(form());
 
@@ -176,7 +180,8 @@ fn removed_by_a_person_only_a_person_brings_back() {
     assert_eq!(play.state("demo"), EnrollmentState::Removed);
 
     assert_eq!(refused(&play.send(form())), [("demo", RefusalRule::Reentry)]);
-    let record = play.send(event(EventKind::ManualEnroll).detail(|detail| detail.name = Some("demo".into())).by("rep"));
+    let record = play
+        .send(event(EventKind::ManualEnroll).detail(|detail| detail.name = Some("demo".into())).by("rep"));
     assert_eq!(enrolled(&record), ["demo"]);
 }
 
@@ -186,7 +191,8 @@ fn by_hand_triggers_and_audience_are_skipped_and_other_guards_only_when_named() 
         let guards = Guards::new([(Guard::Phone, Switch::On)]);
         cadence("demo", vec![call("a")]).audience("contact.customer").with(|cadence| cadence.guards = guards)
     };
-    let enroll = || event(EventKind::ManualEnroll).detail(|detail| detail.name = Some("demo".into())).by("rep");
+    let enroll =
+        || event(EventKind::ManualEnroll).detail(|detail| detail.name = Some("demo".into())).by("rep");
     let mut play = Play::new(vec![demo()]);
 
     assert_eq!(refused(&play.send(enroll())), [("demo", RefusalRule::Phone)]);
@@ -221,7 +227,8 @@ fn an_e_mail_step_needs_an_address_unless_the_guard_is_off() {
     let mut play = Play::new(vec![cadence("demo", vec![email("a")])]);
     assert_eq!(refused(&play.send(form().of(nobody()))), [("demo", RefusalRule::Email)]);
 
-    let open = cadence("demo", vec![email("a")]).with(|cadence| cadence.guards = Guards::new([(Guard::Email, Switch::Off)]));
+    let open = cadence("demo", vec![email("a")])
+        .with(|cadence| cadence.guards = Guards::new([(Guard::Email, Switch::Off)]));
     let mut play = Play::new(vec![open]);
     assert_eq!(enrolled(&play.send(form().of(nobody()))), ["demo"]);
 }
@@ -232,13 +239,15 @@ fn guards_that_are_on_are_judged() {
         (Guard::Customer, RefusalRule::Customer, "customer"),
         (Guard::OpenDeal, RefusalRule::OpenDeal, "open_deal"),
     ] {
-        let demo = cadence("demo", vec![call("a")]).with(|cadence| cadence.guards = Guards::new([(guard, Switch::On)]));
+        let demo = cadence("demo", vec![call("a")])
+            .with(|cadence| cadence.guards = Guards::new([(guard, Switch::On)]));
         let mut play = Play::new(vec![demo]);
 
         assert_eq!(refused(&play.send(form().contact(name, true))), [("demo", rule)]);
         assert_eq!(enrolled(&play.send(form().contact(name, false))), ["demo"]);
     }
-    let demo = cadence("demo", vec![call("a")]).with(|cadence| cadence.guards = Guards::new([(Guard::Owner, Switch::On)]));
+    let demo = cadence("demo", vec![call("a")])
+        .with(|cadence| cadence.guards = Guards::new([(Guard::Owner, Switch::On)]));
     let mut play = Play::new(vec![demo]);
     assert_eq!(refused(&play.send(form())), [("demo", RefusalRule::Owner)]);
     let record = play.send(form().detail(|detail| detail.owner = Some(owner("rep@ours.com"))));
@@ -247,7 +256,11 @@ fn guards_that_are_on_are_judged() {
 
 #[test]
 fn score_triggers_fire_when_the_condition_turns_true_not_while_it_stays() {
-    let hot = || cadence("hot", vec![call("a")]).trigger(EventKind::ScoreChanged, "contact.score >= 70").reentry(Reentry::Always);
+    let hot = || {
+        cadence("hot", vec![call("a")])
+            .trigger(EventKind::ScoreChanged, "contact.score >= 70")
+            .reentry(Reentry::Always)
+    };
     let score = |score: f64| event(EventKind::ScoreChanged).detail(|detail| detail.score = Some(score));
     let mut play = Play::new(vec![hot()]);
 
@@ -359,7 +372,9 @@ fn attributes_of_an_older_event_only_fill_gaps() {
     let early = at("2026-03-01 10:00");
     play.send(event(EventKind::ContactUpdated).contact("title", "CEO"));
 
-    play.send(event(EventKind::ContactUpdated).contact("title", "CTO").contact("city", "Bonn").occurred(early));
+    play.send(
+        event(EventKind::ContactUpdated).contact("title", "CTO").contact("city", "Bonn").occurred(early),
+    );
 
     let contact = play.contact(&ada());
     assert_eq!(contact.attributes.text("title"), Some("CEO"));
@@ -373,7 +388,11 @@ fn after_a_merge_one_enrollment_of_a_class_stays_and_old_keys_lead_to_the_surviv
     let other = SubjectKeys { crm_ids: vec![domain::identity::CrmId::new("202").unwrap()], ..bob() };
     play.at("2026-03-02 11:00").send(form().of(other.clone()));
 
-    let merged = SubjectKeys { email: None, phone: None, crm_ids: vec![ada().crm_ids[0].clone(), other.crm_ids[0].clone()] };
+    let merged = SubjectKeys {
+        email: None,
+        phone: None,
+        crm_ids: vec![ada().crm_ids[0].clone(), other.crm_ids[0].clone()],
+    };
     let record = play.send(event(EventKind::ContactMerged).of(merged));
 
     assert_eq!(noted(&record), ["merged"]);
@@ -410,4 +429,34 @@ fn a_rule_of_the_cadence_may_end_it_with_its_own_outcome() {
 
     assert_eq!(play.ending("demo"), (EnrollmentState::Exited, "replied".into(), Outcome::Recycle));
     assert!(!matches!(ExitEffect::Ignore, ExitEffect::Exit { .. }));
+}
+
+#[test]
+fn siblings_are_asked_for_only_where_a_rule_looks_at_them() {
+    use domain::cadence::ExitScope;
+    use domain::decide::{Reach, reach};
+    let plain = || cadence("demo", vec![call("a")]);
+    let watching =
+        |kind| plain().exit(of_scope(ExitScope::Account, rule(Some(kind), "", exits(Outcome::Success))));
+    let nobody = || event(EventKind::SignalDetected).of(SubjectKeys::default()).account_domain("acme.com");
+    for (cadence, sent, expected) in [
+        (plain(), event(EventKind::DealOpened), Reach::Contact),
+        (watching(EventKind::DealOpened), event(EventKind::DealOpened), Reach::Account),
+        (watching(EventKind::DealOpened), event(EventKind::DealWon), Reach::Contact),
+        (
+            watching(EventKind::MeetingBooked),
+            event(EventKind::TaskCompleted).outcome("meeting_booked"),
+            Reach::Account,
+        ),
+        (watching(EventKind::MeetingBooked), event(EventKind::TaskCompleted).outcome("done"), Reach::Contact),
+        (plain(), nobody(), Reach::Contact),
+        (plain().trigger(EventKind::SignalDetected, ""), nobody(), Reach::Account),
+        (plain().trigger(EventKind::SignalDetected, ""), event(EventKind::SignalDetected), Reach::Contact),
+    ] {
+        let mut play = Play::new(vec![cadence]);
+        let kind = sent.kind;
+        let input = play.input(sent);
+
+        assert_eq!(reach(&play.world.catalog, &input), expected, "{kind}");
+    }
 }

@@ -7,6 +7,8 @@ use domain::identity::SubjectKeys;
 use domain::touch::{TimerKind, TouchState};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 fn reply(classification: Classification) -> Sent {
     event(EventKind::Replied).detail(|detail| detail.classification = Some(classification))
@@ -46,7 +48,13 @@ fn the_built_in_exits_end_with_their_outcomes() {
 
 #[test]
 fn other_events_exit_nothing() {
-    for kind in [EventKind::EmailOpened, EventKind::MeetingHeld, EventKind::DealLost, EventKind::PageVisited, EventKind::Bounced] {
+    for kind in [
+        EventKind::EmailOpened,
+        EventKind::MeetingHeld,
+        EventKind::DealLost,
+        EventKind::PageVisited,
+        EventKind::Bounced,
+    ] {
         let mut play = live();
 
         play.send(event(kind));
@@ -63,7 +71,8 @@ fn a_call_that_connected_is_no_exit_unless_a_rule_says_so() {
     play.at("2026-03-02 10:05").complete("a", "connected");
     assert_eq!(play.state("demo"), State::Live);
 
-    let stop = rule(Some(EventKind::TaskCompleted), "event.outcome == \"connected\"", exits(Outcome::Success));
+    let stop =
+        rule(Some(EventKind::TaskCompleted), "event.outcome == \"connected\"", exits(Outcome::Success));
     let mut play = Play::new(vec![cadence("demo", steps()).exit(stop)]);
     play.send(form());
     play.at("2026-03-02 10:05").complete("a", "connected");
@@ -95,7 +104,8 @@ fn the_cadences_rules_come_in_order_then_the_goal_then_the_built_in_ones() {
 
 #[test]
 fn ignore_switches_a_built_in_exit_off() {
-    let demo = cadence("demo", vec![call("a")]).exit(rule(Some(EventKind::DealOpened), "", ExitEffect::Ignore));
+    let demo =
+        cadence("demo", vec![call("a")]).exit(rule(Some(EventKind::DealOpened), "", ExitEffect::Ignore));
     let mut play = Play::new(vec![demo]);
     play.send(form());
 
@@ -109,12 +119,17 @@ fn ignore_switches_a_built_in_exit_off() {
 fn opt_out_complaint_and_erasure_stop_whatever_the_rules_say() {
     for kind in [EventKind::Unsubscribed, EventKind::Complained, EventKind::ContactDeleted] {
         for effect in [ExitEffect::Ignore, ExitEffect::Pause(PauseLength::For(span("14d")))] {
-            let mut play = Play::new(vec![cadence("demo", vec![call("a")]).exit(rule(Some(kind), "", effect.clone()))]);
+            let mut play =
+                Play::new(vec![cadence("demo", vec![call("a")]).exit(rule(Some(kind), "", effect.clone()))]);
             play.send(form());
 
             play.send(event(kind));
 
-            assert_eq!(play.ending("demo"), (State::Exited, kind.as_str().to_owned(), Outcome::Stopped), "{effect:?}");
+            assert_eq!(
+                play.ending("demo"),
+                (State::Exited, kind.as_str().to_owned(), Outcome::Stopped),
+                "{effect:?}"
+            );
         }
     }
 }
@@ -135,9 +150,11 @@ fn an_exit_that_happened_before_the_entry_is_late_but_an_opt_out_never_is() {
 
 #[test]
 fn scopes_say_whose_event_counts() {
-    for (scope, own, others) in
-        [(ExitScope::Contact, true, false), (ExitScope::Others, false, true), (ExitScope::Account, true, true)]
-    {
+    for (scope, own, others) in [
+        (ExitScope::Contact, true, false),
+        (ExitScope::Others, false, true),
+        (ExitScope::Account, true, true),
+    ] {
         let won = of_scope(scope, rule(Some(EventKind::MeetingHeld), "", exits(Outcome::Success)));
         for (sender, expected) in [(ada(), own), (bob(), others)] {
             let mut play = Play::new(vec![cadence("demo", vec![call("a")]).exit(won.clone())]);
@@ -161,7 +178,8 @@ fn the_built_in_exits_are_for_the_contact_alone() {
 
 #[test]
 fn an_event_of_the_account_itself_counts_for_rules_with_scope_account() {
-    let opened = of_scope(ExitScope::Account, rule(Some(EventKind::DealOpened), "", exits(Outcome::Disqualify)));
+    let opened =
+        of_scope(ExitScope::Account, rule(Some(EventKind::DealOpened), "", exits(Outcome::Disqualify)));
     let mut play = Play::new(vec![cadence("demo", vec![call("a")]).exit(opened)]);
     play.send(form());
 
@@ -172,7 +190,10 @@ fn an_event_of_the_account_itself_counts_for_rules_with_scope_account() {
 
 #[test]
 fn others_may_pause_for_a_while() {
-    let rest = of_scope(ExitScope::Others, rule(Some(EventKind::Replied), "", ExitEffect::Pause(PauseLength::For(span("14d")))));
+    let rest = of_scope(
+        ExitScope::Others,
+        rule(Some(EventKind::Replied), "", ExitEffect::Pause(PauseLength::For(span("14d")))),
+    );
     let mut play = Play::new(vec![cadence("demo", vec![call("a").day(2)]).exit(rest)]);
     play.send(form());
 
@@ -201,7 +222,9 @@ fn a_rule_without_an_event_is_judged_at_every_event_and_before_each_touch() {
 #[test]
 fn an_out_of_office_reply_pauses_until_its_date_else_for_a_week() {
     let mut play = live();
-    play.send(reply(Classification::OutOfOffice).detail(|detail| detail.until = Some(at("2026-03-20 08:00"))));
+    play.send(
+        reply(Classification::OutOfOffice).detail(|detail| detail.until = Some(at("2026-03-20 08:00"))),
+    );
     assert_eq!(play.timer("demo"), Some((TimerKind::Resume, "2026-03-20 08:00".into())));
 
     let mut play = live();
@@ -214,7 +237,9 @@ fn an_out_of_office_reply_pauses_until_its_date_else_for_a_week() {
 fn an_absence_that_is_over_pauses_nothing() {
     let mut play = live();
 
-    let record = play.send(reply(Classification::OutOfOffice).detail(|detail| detail.until = Some(at("2026-03-01 08:00"))));
+    let record = play.send(
+        reply(Classification::OutOfOffice).detail(|detail| detail.until = Some(at("2026-03-01 08:00"))),
+    );
 
     assert_eq!(play.state("demo"), State::Live);
     assert_eq!(ignored(&record), ["past"]);
@@ -236,7 +261,8 @@ fn an_exit_takes_open_tasks_back_in_the_crm() {
 
 #[test]
 fn the_inbox_needs_no_withdrawal_since_the_row_is_the_task() {
-    let demo = cadence("demo", vec![call("a")]).with(|cadence| cadence.connector = domain::id::ConnectorName::inbox());
+    let demo = cadence("demo", vec![call("a")])
+        .with(|cadence| cadence.connector = domain::id::ConnectorName::inbox());
     let mut play = Play::new(vec![demo]);
     play.send(form());
     play.at("2026-03-02 11:00").send(event(EventKind::Replied));

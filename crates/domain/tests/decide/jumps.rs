@@ -6,6 +6,8 @@ use domain::event::EventKind;
 use domain::touch::{TimerKind, TouchState};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 #[test]
 fn an_on_jump_takes_back_what_is_under_way_and_goes_to_its_target() {
@@ -21,7 +23,8 @@ fn an_on_jump_takes_back_what_is_under_way_and_goes_to_its_target() {
 
 #[test]
 fn an_open_task_is_withdrawn_by_a_jump() {
-    let mut play = Play::new(vec![cadence("demo", vec![call("a"), call("hot")]).on(EventKind::PageVisited, to("hot"))]);
+    let mut play =
+        Play::new(vec![cadence("demo", vec![call("a"), call("hot")]).on(EventKind::PageVisited, to("hot"))]);
     play.send(form());
     play.at("2026-03-02 11:00").send(event(EventKind::PageVisited));
 
@@ -60,7 +63,9 @@ fn a_jump_to_the_current_step_is_ignored() {
 
 #[test]
 fn jumps_lapse_while_paused_and_that_is_recorded() {
-    let mut play = Play::new(vec![cadence("demo", vec![call("a").day(3), call("hot")]).on(EventKind::PageVisited, to("hot"))]);
+    let mut play = Play::new(vec![
+        cadence("demo", vec![call("a").day(3), call("hot")]).on(EventKind::PageVisited, to("hot")),
+    ]);
     play.send(form());
     play.send(event(EventKind::ManualPause).by("rep"));
 

@@ -1,6 +1,9 @@
 //! What events, timers and results do to enrollments: tables that read like the cadence language, and rules that hold
 //! whatever happens.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod attempts;
 mod completion;
 mod dispatch;
 mod entry;
@@ -9,5 +12,8 @@ mod jumps;
 mod pauses;
 mod play;
 mod properties;
+mod said;
 mod suppression;
+mod task;
 mod timing;
+mod writing;

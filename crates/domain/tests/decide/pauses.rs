@@ -5,6 +5,8 @@ use domain::event::{Classification, EventKind};
 use domain::touch::{AttemptResult, Delivery, TimerKind, TouchState};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 fn pause() -> Sent {
     event(EventKind::ManualPause).by("rep")
@@ -19,7 +21,10 @@ fn a_pause_keeps_the_remaining_delay() {
     let mut play = Play::new(vec![cadence("demo", vec![call("a").after("2h")])]);
     play.send(form());
     play.at("2026-03-02 10:30").send(pause());
-    assert_eq!((play.state("demo"), play.touch("a").state, play.timer("demo")), (State::Paused, TouchState::Held, None));
+    assert_eq!(
+        (play.state("demo"), play.touch("a").state, play.timer("demo")),
+        (State::Paused, TouchState::Held, None)
+    );
 
     play.at("2026-03-03 11:00").send(resume());
 
@@ -28,7 +33,8 @@ fn a_pause_keeps_the_remaining_delay() {
 
 #[test]
 fn day_numbers_move_by_the_local_midnights_passed() {
-    let mut play = Play::new(vec![cadence("demo", vec![email("a").day(3).automatic(), email("b").day(5).automatic()])]);
+    let mut play =
+        Play::new(vec![cadence("demo", vec![email("a").day(3).automatic(), email("b").day(5).automatic()])]);
     play.send(form());
     play.at("2026-03-03 10:00").send(pause());
 
@@ -131,7 +137,8 @@ fn a_manual_task_that_went_out_into_a_pause_is_taken_back() {
 #[test]
 fn end_wait_can_be_paused() {
     use domain::cadence::Outcome;
-    let mut play = Play::new(vec![cadence("demo", vec![email("a").automatic()]).end_after("5d", Outcome::Nurture)]);
+    let mut play =
+        Play::new(vec![cadence("demo", vec![email("a").automatic()]).end_after("5d", Outcome::Nurture)]);
     play.at("2026-03-09 10:00").send(form());
     play.at("2026-03-10 10:00").send(pause());
     assert_eq!(play.state("demo"), State::Paused);
@@ -142,7 +149,8 @@ fn end_wait_can_be_paused() {
 
 #[test]
 fn acts_name_an_enrollment_or_mean_all_of_the_contact() {
-    let two = || vec![cadence("one", vec![call("a")]).class(None), cadence("two", vec![call("b")]).class(None)];
+    let two =
+        || vec![cadence("one", vec![call("a")]).class(None), cadence("two", vec![call("b")]).class(None)];
     let mut play = Play::new(two());
     play.send(form());
     let uid = play.enrollment("one").uid.to_string();

@@ -1,32 +1,25 @@
 //! A stage for the decisions: a world of one workspace, a clock that is moved, and a dispatcher that sends what is due.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::cadence::{
-    Branch, Cadence, Completion, End, Entry, ExitEffect, ExitRule, ExitScope, Goal, Guards, Jump, Limits, OnConflict, Outcome,
-    Overdue, OverdueAction, PausePolicy, Reentry, Step, StepBody, Target, TouchSpec, Trigger, WaitSpec, ZoneRule,
-};
+use domain::cadence::{Cadence, Outcome};
 use domain::catalog::{Catalog, Defaults, Standing, TemplateSpec};
 use domain::contact::Contact;
 use domain::decide::{self, Judgement};
-use domain::decision::{Decision, DecisionRecord, RefusalRule};
+use domain::decision::DecisionRecord;
 use domain::enrollment::{Enrollment, EnrollmentState, Place};
 use domain::event::{Detail, Event, EventKind, TaskRef};
-use domain::expr::{Expression, Position, Scope};
-use domain::id::{
-    CadenceName, Class, ConnectorName, Digest, EventId, OwnerName, SourceName, StepId, TemplateName, TouchId,
-    VersionId, Workspace,
-};
+use domain::id::{Digest, EventId, OwnerName, SourceName, TemplateName, TouchId, VersionId, Workspace};
 use domain::identity::{AccountKeys, CrmId, Domain, Email, HashKey, HashKeys, SubjectKeys};
 use domain::input::{EventInput, Input, Origin, TimerInput, TouchInput, TouchReport};
 use domain::template::{Format, Template};
-use domain::time::{Days, Slot, Span, TimeOfDay, Timing, Window};
 use domain::touch::{AttemptResult, Channel, Delivery, TimerKind, Touch, TouchState};
 use domain::world::{Ids, World};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::writing::office;
 
 pub(crate) const HOME: &str = "America/New_York";
 
@@ -41,227 +34,6 @@ pub(crate) fn local(zone: &str, text: &str) -> Timestamp {
 
 pub(crate) fn shown(at: Timestamp) -> String {
     TimeZone::get(HOME).unwrap().to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-pub(crate) fn span(text: &str) -> Span {
-    Span::parse(text).unwrap()
-}
-
-pub(crate) fn office() -> Window {
-    let slot = Slot::new(Days::WORKING, TimeOfDay::parse("09:00").unwrap(), TimeOfDay::parse_end("17:30").unwrap());
-    Window::weekly(vec![slot.unwrap()]).unwrap()
-}
-
-pub(crate) fn id(name: &str) -> StepId {
-    StepId::new(name).unwrap()
-}
-
-pub(crate) fn to(step: &str) -> Target {
-    Target::Step(id(step))
-}
-
-fn expr(source: &str, position: Position) -> Expression {
-    Expression::compile(source, &Scope::new(position)).unwrap()
-}
-
-pub(crate) fn guard(source: &str) -> Expression {
-    expr(source, Position::Guard)
-}
-
-// Cadences.
-
-/// A cadence of the class `default`, priority 50, in office hours, that a filled form starts.
-pub(crate) fn cadence(name: &str, steps: Vec<Step>) -> Cadence {
-    Cadence {
-        version: VersionId(0),
-        number: 1,
-        name: CadenceName::new(name).unwrap(),
-        labels: BTreeMap::new(),
-        reason: None,
-        goal: None,
-        priority: 50,
-        class: Some(Class::default_class()),
-        connector: ConnectorName::new("crm").unwrap(),
-        zone: ZoneRule::Contact,
-        window: Some(office()),
-        holidays: Vec::new(),
-        days: domain::time::DayCounting::Calendar,
-        entry: Some(Entry {
-            triggers: vec![Trigger { on: EventKind::FormSubmitted, when: None }],
-            audience: None,
-            reentry: Reentry::Never,
-            on_conflict: OnConflict::Preempt,
-        }),
-        guards: Guards::default(),
-        exit: Vec::new(),
-        on: Vec::new(),
-        steps,
-        end: End { wait: span("0d"), outcome: Outcome::Stopped },
-        overdue: None,
-        limits: Limits::default(),
-        pause: PausePolicy::default(),
-    }
-}
-
-/// Changes of a cadence, for tests that read from left to right.
-pub(crate) trait Writing: Sized {
-    fn with(self, change: impl FnOnce(&mut Cadence)) -> Self;
-
-    fn trigger(self, on: EventKind, when: &str) -> Self {
-        self.with(|cadence| {
-            let when = (!when.is_empty()).then(|| expr(when, Position::Trigger));
-            cadence.entry.as_mut().unwrap().triggers = vec![Trigger { on, when }];
-        })
-    }
-
-    fn audience(self, when: &str) -> Self {
-        self.with(|cadence| cadence.entry.as_mut().unwrap().audience = Some(expr(when, Position::Audience)))
-    }
-
-    fn reentry(self, reentry: Reentry) -> Self {
-        self.with(|cadence| cadence.entry.as_mut().unwrap().reentry = reentry)
-    }
-
-    fn priority(self, priority: u8) -> Self {
-        self.with(|cadence| cadence.priority = priority)
-    }
-
-    fn class(self, class: Option<&str>) -> Self {
-        self.with(|cadence| cadence.class = class.map(|name| Class::new(name).unwrap()))
-    }
-
-    fn goal(self, on: EventKind) -> Self {
-        self.with(|cadence| cadence.goal = Some(Goal { on, when: None }))
-    }
-
-    fn exit(self, rule: ExitRule) -> Self {
-        self.with(|cadence| cadence.exit.push(rule))
-    }
-
-    fn on(self, event: EventKind, goto: Target) -> Self {
-        self.with(|cadence| cadence.on.push(Jump { event, when: None, goto }))
-    }
-
-    fn end_after(self, wait: &str, outcome: Outcome) -> Self {
-        self.with(|cadence| cadence.end = End { wait: span(wait), outcome })
-    }
-}
-
-impl Writing for Cadence {
-    fn with(mut self, change: impl FnOnce(&mut Cadence)) -> Self {
-        change(&mut self);
-        self
-    }
-}
-
-pub(crate) fn rule(on: Option<EventKind>, when: &str, effect: ExitEffect) -> ExitRule {
-    let position = if on.is_some() { Position::OnEvent } else { Position::Guard };
-    ExitRule { on, when: (!when.is_empty()).then(|| expr(when, position)), scope: ExitScope::Contact, effect }
-}
-
-pub(crate) fn of_scope(scope: ExitScope, rule: ExitRule) -> ExitRule {
-    ExitRule { scope, ..rule }
-}
-
-pub(crate) fn exits(outcome: Outcome) -> ExitEffect {
-    ExitEffect::Exit { outcome }
-}
-
-/// A step that is a touch, at once.
-pub(crate) fn touch(name: &str, channel: Channel) -> Step {
-    let spec = TouchSpec {
-        channel,
-        timing: Timing::default(),
-        window: None,
-        purpose: None,
-        cta: None,
-        template: None,
-        variants: BTreeMap::new(),
-        reply_to: None,
-        due_within: None,
-        completion: None,
-        outcomes: BTreeMap::new(),
-        overdue: None,
-    };
-    step(name, StepBody::Touch(Box::new(spec)))
-}
-
-pub(crate) fn call(name: &str) -> Step {
-    touch(name, Channel::Call)
-}
-
-pub(crate) fn email(name: &str) -> Step {
-    touch(name, Channel::Email)
-}
-
-pub(crate) fn wait_for(name: &str, event: EventKind, (of, up_to): (Option<&str>, &str), (then, otherwise): (Target, Target)) -> Step {
-    let spec = WaitSpec { event, when: None, of: of.map(id), up_to: span(up_to), then, otherwise };
-    step(name, StepBody::Wait(spec))
-}
-
-pub(crate) fn branch(name: &str, ways: &[(&str, Target)]) -> Step {
-    let ways = ways.iter().map(|(when, goto)| Branch { when: guard(when), goto: goto.clone() });
-    step(name, StepBody::Branch(ways.collect()))
-}
-
-fn step(name: &str, body: StepBody) -> Step {
-    Step { id: id(name), when: None, next: Target::Next, max_visits: 3, on: Vec::new(), body }
-}
-
-/// Changes of a touch step.
-pub(crate) trait Planning: Sized {
-    fn spec(self, change: impl FnOnce(&mut TouchSpec)) -> Self;
-    fn when(self, when: &str) -> Self;
-    fn next(self, next: Target) -> Self;
-
-    fn after(self, after: &str) -> Self {
-        self.spec(|spec| spec.timing.after = Some(span(after)))
-    }
-
-    fn day(self, day: u32) -> Self {
-        self.spec(|spec| spec.timing.day = Some(day))
-    }
-
-    fn automatic(self) -> Self {
-        self.spec(|spec| spec.completion = Some(Completion::Automatic))
-    }
-
-    fn template(self, name: &str) -> Self {
-        self.spec(|spec| spec.template = Some(TemplateName::new(name).unwrap()))
-    }
-
-    fn outcome(self, outcome: &str, target: Target) -> Self {
-        self.spec(|spec| {
-            spec.outcomes.insert(outcome.to_owned(), target);
-        })
-    }
-
-    fn overdue(self, after: &str, then: OverdueAction) -> Self {
-        self.spec(|spec| spec.overdue = Some(Overdue { after: span(after), then }))
-    }
-
-    fn any_time(self) -> Self {
-        self.spec(|spec| spec.window = Some(domain::time::WindowPatch::Replace(Window::Any)))
-    }
-}
-
-impl Planning for Step {
-    fn spec(mut self, change: impl FnOnce(&mut TouchSpec)) -> Self {
-        if let StepBody::Touch(spec) = &mut self.body {
-            change(spec);
-        }
-        self
-    }
-
-    fn when(mut self, when: &str) -> Self {
-        self.when = Some(guard(when));
-        self
-    }
-
-    fn next(mut self, next: Target) -> Self {
-        self.next = next;
-        self
-    }
 }
 
 // Events.
@@ -291,7 +63,14 @@ pub(crate) struct Sent {
 }
 
 pub(crate) fn event(kind: EventKind) -> Sent {
-    Sent { kind, subject: ada(), account: AccountKeys::default(), detail: Detail::default(), occurred_at: None, actor: None }
+    Sent {
+        kind,
+        subject: ada(),
+        account: AccountKeys::default(),
+        detail: Detail::default(),
+        occurred_at: None,
+        actor: None,
+    }
 }
 
 pub(crate) fn form() -> Sent {
@@ -407,7 +186,13 @@ impl Play {
             detail: sent.detail,
             actor: sent.actor,
         };
-        EventInput { event: Arc::new(event), occurred_at, received_at: self.now, origin: Origin::Live, trace: None }
+        EventInput {
+            event: Arc::new(event),
+            occurred_at,
+            received_at: self.now,
+            origin: Origin::Live,
+            trace: None,
+        }
     }
 
     pub(crate) fn fold(&mut self, input: &Input) -> DecisionRecord {
@@ -476,7 +261,10 @@ impl Play {
                 Ok(_) => {
                     self.mark(touch);
                     let delivery = self.delivery;
-                    self.settle(touch, AttemptResult::Sent { remote_id: Some(format!("task-{touch}")), delivery });
+                    self.settle(
+                        touch,
+                        AttemptResult::Sent { remote_id: Some(format!("task-{touch}")), delivery },
+                    );
                 }
                 Err(note) => {
                     self.report(touch, TouchReport::Unrenderable { fence, note });
@@ -517,7 +305,12 @@ impl Play {
 
     pub(crate) fn contact(&self, subject: &SubjectKeys) -> &Contact {
         let email = subject.email.as_ref();
-        self.world.contacts.iter().map(|(_, row)| row).find(|row| row.email.as_ref() == email).expect("the contact")
+        self.world
+            .contacts
+            .iter()
+            .map(|(_, row)| row)
+            .find(|row| row.email.as_ref() == email)
+            .expect("the contact")
     }
 
     /// The last enrollment in a cadence.
@@ -526,7 +319,12 @@ impl Play {
     }
 
     pub(crate) fn enrollments(&self, cadence: &str) -> Vec<&Enrollment> {
-        self.world.enrollments.iter().map(|(_, row)| row).filter(|row| row.cadence.as_str() == cadence).collect()
+        self.world
+            .enrollments
+            .iter()
+            .map(|(_, row)| row)
+            .filter(|row| row.cadence.as_str() == cadence)
+            .collect()
     }
 
     pub(crate) fn state(&self, cadence: &str) -> EnrollmentState {
@@ -599,51 +397,4 @@ pub(crate) fn template(name: &str, subject: &str, text: &str) -> TemplateSpec {
 
 pub(crate) fn owner(name: &str) -> OwnerName {
     OwnerName::new(name).unwrap()
-}
-
-// What a record says.
-
-/// Who entered.
-pub(crate) fn enrolled(record: &DecisionRecord) -> Vec<&str> {
-    let names = record.items.iter().filter_map(|item| match item {
-        Decision::Enrolled { cadence, .. } => Some(cadence.as_str()),
-        _ => None,
-    });
-    names.collect()
-}
-
-/// Who was refused, by which rule.
-pub(crate) fn refused(record: &DecisionRecord) -> Vec<(&str, RefusalRule)> {
-    let names = record.items.iter().filter_map(|item| match item {
-        Decision::Refused { cadence, refusal } => Some((cadence.as_str(), refusal.rule)),
-        _ => None,
-    });
-    names.collect()
-}
-
-/// The codes of what was ignored.
-pub(crate) fn ignored(record: &DecisionRecord) -> Vec<&str> {
-    let codes = record.items.iter().filter_map(|item| match item {
-        Decision::Ignored { why } => Some(why.code.as_str()),
-        _ => None,
-    });
-    codes.collect()
-}
-
-/// The codes of what befell touches.
-pub(crate) fn touched(record: &DecisionRecord) -> Vec<(&str, &str)> {
-    let codes = record.items.iter().filter_map(|item| match item {
-        Decision::Touched { step, what, .. } => Some((step.as_str(), what.code.as_str())),
-        _ => None,
-    });
-    codes.collect()
-}
-
-/// The codes of what was noted.
-pub(crate) fn noted(record: &DecisionRecord) -> Vec<&str> {
-    let codes = record.items.iter().filter_map(|item| match item {
-        Decision::Noted { what } => Some(what.code.as_str()),
-        _ => None,
-    });
-    codes.collect()
 }

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::play::*;
+use crate::writing::*;
 
 /// Something that may happen.
 #[derive(Debug, Clone)]
@@ -66,7 +67,10 @@ fn stage() -> Play {
         email("last").day(7).automatic(),
         call("find").any_time().next(Target::End),
     ];
-    let main = cadence("main", steps).reentry(Reentry::Always).on(EventKind::PageVisited, to("hot")).end_after("5d", Outcome::Nurture);
+    let main = cadence("main", steps)
+        .reentry(Reentry::Always)
+        .on(EventKind::PageVisited, to("hot"))
+        .end_after("5d", Outcome::Nurture);
     let other = cadence("other", vec![email("x"), call("y").after("1d").automatic()])
         .trigger(EventKind::PageVisited, "")
         .reentry(Reentry::After(span("2d")))
@@ -81,12 +85,14 @@ fn sent(kind: EventKind, how: u8) -> Sent {
         EventKind::Unsubscribed | EventKind::Resubscribed => {
             detail.channel = [None, Some(Channel::Email), Some(Channel::Call)][usize::from(how) % 3];
         }
-        EventKind::Bounced => detail.bounce = Some(if how % 2 == 0 { Bounce::Hard } else { Bounce::Soft }),
+        EventKind::Bounced => {
+            detail.bounce = Some(if how.is_multiple_of(2) { Bounce::Hard } else { Bounce::Soft })
+        }
         EventKind::ManualEnroll => detail.name = Some("main".into()),
         EventKind::ContactUpdated => {
             detail.contact.set("score", i64::from(how) % 100);
-            detail.contact.set("customer", how % 5 == 0);
-            if how % 7 == 0 {
+            detail.contact.set("customer", how.is_multiple_of(5));
+            if how.is_multiple_of(7) {
                 detail.contact.set("zone", "Pacific/Auckland");
             }
         }
@@ -99,10 +105,16 @@ fn make(play: &mut Play, happens: &Move) {
         Move::Send(kind, how) => drop(play.send(sent(*kind, *how))),
         Move::Later(seconds) => drop(play.later(i64::from(*seconds))),
         Move::Complete(which, outcome) => {
-            let open: Vec<_> =
-                play.world.touches.iter().filter(|(_, row)| row.state == TouchState::Open).map(|(_, row)| row.clone()).collect();
+            let open: Vec<_> = play
+                .world
+                .touches
+                .iter()
+                .filter(|(_, row)| row.state == TouchState::Open)
+                .map(|(_, row)| row.clone())
+                .collect();
             let Some(touch) = open.get(usize::from(*which) % open.len().max(1)) else { return };
-            let outcome = ["done", "no_answer", "connected", "wrong_number", "not_a_fit"][usize::from(*outcome) % 5];
+            let outcome =
+                ["done", "no_answer", "connected", "wrong_number", "not_a_fit"][usize::from(*outcome) % 5];
             play.send(event(EventKind::TaskCompleted).about(touch).outcome(outcome));
         }
         Move::Attempt(how) => attempt(play, *how),
@@ -110,8 +122,10 @@ fn make(play: &mut Play, happens: &Move) {
 }
 
 fn attempt(play: &mut Play, how: u8) {
-    let due = play.world.touches.iter().find(|(_, row)| row.state == TouchState::Scheduled).map(|(id, _)| *id);
-    let sending = play.world.touches.iter().find(|(_, row)| row.state == TouchState::Sending).map(|(id, _)| *id);
+    let due =
+        play.world.touches.iter().find(|(_, row)| row.state == TouchState::Scheduled).map(|(id, _)| *id);
+    let sending =
+        play.world.touches.iter().find(|(_, row)| row.state == TouchState::Sending).map(|(id, _)| *id);
     let note = || Note::new("why", "because");
     let again = play.now.checked_add(SignedDuration::from_mins(7)).unwrap();
     let result = match how % 6 {
@@ -124,7 +138,7 @@ fn attempt(play: &mut Play, how: u8) {
     };
     match (sending, due) {
         (Some(touch), _) => drop(play.settle(touch, result)),
-        (None, Some(touch)) if how % 2 == 0 => play.mark(touch),
+        (None, Some(touch)) if how.is_multiple_of(2) => play.mark(touch),
         (None, Some(touch)) => {
             play.mark(touch);
             play.settle(touch, result);
@@ -291,8 +305,10 @@ fn statement(play: &mut Play, (kind, how, hour): (usize, u8, i64)) -> EventInput
         EventKind::FormSubmitted,
         EventKind::Replied,
     ];
-    let subject = SubjectKeys { crm_ids: if how % 2 == 0 { ada().crm_ids } else { Vec::new() }, ..ada() };
-    let classification = if how % 3 == 0 { Classification::Unsubscribe } else { Classification::Positive };
+    let subject =
+        SubjectKeys { crm_ids: if how.is_multiple_of(2) { ada().crm_ids } else { Vec::new() }, ..ada() };
+    let classification =
+        if how.is_multiple_of(3) { Classification::Unsubscribe } else { Classification::Positive };
     let occurred = at("2026-03-01 10:00").checked_add(SignedDuration::from_hours(hour)).unwrap();
     let made = event(kinds[kind]).of(subject).occurred(occurred).detail(|detail| match kinds[kind] {
         EventKind::Unsubscribed | EventKind::Resubscribed => {
@@ -313,7 +329,12 @@ fn suppressions(inputs: &[EventInput]) -> String {
     }
     let last = play.input(form());
     play.fold(&Input::Event(EventInput { event: Arc::clone(&last.event), ..last }));
-    let identities: Vec<_> =
-        play.world.identities.iter().filter(|(_, row)| !row.suppressions.is_empty()).map(|(key, row)| (key.clone(), row.suppressions.clone())).collect();
+    let identities: Vec<_> = play
+        .world
+        .identities
+        .iter()
+        .filter(|(_, row)| !row.suppressions.is_empty())
+        .map(|(key, row)| (key.clone(), row.suppressions.clone()))
+        .collect();
     format!("{identities:?} {:?}", play.contact(&ada()).suppressions)
 }

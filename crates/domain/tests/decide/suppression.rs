@@ -9,6 +9,8 @@ use domain::suppression::StopReason;
 use domain::touch::{Channel, TouchState};
 
 use crate::play::*;
+use crate::said::*;
+use crate::writing::*;
 
 fn opt_out(channel: Channel) -> Sent {
     event(EventKind::Unsubscribed).detail(|detail| detail.channel = Some(channel))
@@ -40,7 +42,10 @@ fn an_address_that_a_stopped_contact_gains_is_stopped_too() {
 
     let world = &play.world;
     let key = world.identity_key(&domain::id::Workspace::main(), IdentityKind::Email, "bob@acme.com");
-    assert_eq!(world.identities.get(&key).unwrap().suppressions.stop(Channel::Email), Some(StopReason::OptOut));
+    assert_eq!(
+        world.identities.get(&key).unwrap().suppressions.stop(Channel::Email),
+        Some(StopReason::OptOut)
+    );
 }
 
 #[test]
@@ -49,8 +54,10 @@ fn the_later_of_two_contradicting_statements_decides_and_a_tie_means_stopped() {
     for (stop, consent, stopped) in [(early, late, false), (late, early, true), (early, early, true)] {
         for stop_first in [true, false] {
             let mut play = Play::new(vec![]);
-            let mut events =
-                vec![event(EventKind::Unsubscribed).occurred(stop), event(EventKind::Resubscribed).occurred(consent)];
+            let mut events = vec![
+                event(EventKind::Unsubscribed).occurred(stop),
+                event(EventKind::Resubscribed).occurred(consent),
+            ];
             if !stop_first {
                 events.reverse();
             }
@@ -59,7 +66,11 @@ fn the_later_of_two_contradicting_statements_decides_and_a_tie_means_stopped() {
                 play.send(sent);
             }
 
-            assert_eq!(play.contact(&ada()).suppressions.stop_all().is_some(), stopped, "{stop} {consent} {stop_first}");
+            assert_eq!(
+                play.contact(&ada()).suppressions.stop_all().is_some(),
+                stopped,
+                "{stop} {consent} {stop_first}"
+            );
         }
     }
 }
@@ -78,7 +89,8 @@ fn a_superseded_opt_out_stops_nothing_and_says_so() {
 
 #[test]
 fn an_opt_out_of_one_channel_takes_its_open_tasks_back_and_the_rest_goes_on() {
-    let mut play = Play::new(vec![cadence("demo", vec![email("a"), call("b").after("1h"), email("c").after("1h")])]);
+    let mut play =
+        Play::new(vec![cadence("demo", vec![email("a"), call("b").after("1h"), email("c").after("1h")])]);
     play.send(form());
     play.at("2026-03-02 11:00").send(opt_out(Channel::Email));
     assert_eq!((play.touch("a").state, play.step("demo").as_str()), (TouchState::Withdrawn, "b"));
@@ -123,7 +135,8 @@ fn a_hard_bounce_is_of_the_address_alone() {
 fn a_soft_bounce_stops_nothing() {
     let mut play = Play::new(vec![cadence("demo", vec![email("a")])]);
     play.send(form());
-    play.at("2026-03-02 11:00").send(event(EventKind::Bounced).detail(|detail| detail.bounce = Some(Bounce::Soft)));
+    play.at("2026-03-02 11:00")
+        .send(event(EventKind::Bounced).detail(|detail| detail.bounce = Some(Bounce::Soft)));
 
     assert_eq!(play.touch("a").state, TouchState::Open);
 }
@@ -141,7 +154,11 @@ fn a_bounce_hides_no_opt_out_whichever_came_first() {
 
         play.send(form().of(bob()));
 
-        assert_eq!(play.contact(&bob()).suppressions.stop(Channel::Email), Some(StopReason::OptOut), "{bounce_first}");
+        assert_eq!(
+            play.contact(&bob()).suppressions.stop(Channel::Email),
+            Some(StopReason::OptOut),
+            "{bounce_first}"
+        );
     }
 }
 
@@ -180,12 +197,15 @@ fn an_opt_out_applies_to_everyone_whom_its_keys_match() {
 #[test]
 fn erasure_leaves_hashes_and_stops_and_older_events_are_ignored() {
     let mut play = Play::new(vec![cadence("demo", vec![call("a")])]);
-    play.send(form().contact("title", "CEO"));
+    play.send(form().contact("title", "CEO").data("message", "call me"));
     let early = play.now;
     play.at("2026-03-02 12:00").send(event(EventKind::ContactDeleted));
     let row = play.world.contacts.iter().next().unwrap().1;
-    assert!(row.email.is_none() && row.crm_ids.is_empty() && row.attributes.is_empty() && row.erased_at.is_some());
+    assert!(
+        row.email.is_none() && row.crm_ids.is_empty() && row.attributes.is_empty() && row.erased_at.is_some()
+    );
     assert_eq!(play.state("demo"), State::Exited);
+    assert!(play.enrollment("demo").entry.data.is_empty(), "what the form said is gone too");
 
     let record = play.send(form().occurred(early));
     assert_eq!(ignored(&record), ["erased"]);

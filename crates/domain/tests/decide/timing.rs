@@ -7,6 +7,7 @@ use domain::time::DayCounting;
 use domain::touch::{Channel, TimerKind, TouchState};
 
 use crate::play::*;
+use crate::writing::*;
 
 #[test]
 fn a_delay_counts_from_completion_and_then_waits_for_the_opening() {
@@ -38,7 +39,11 @@ fn a_window_of_any_opens_at_night() {
 
 #[test]
 fn day_one_is_the_next_opening_after_entry() {
-    let steps = vec![email("one").day(1).automatic(), email("two").day(2).automatic(), email("four").day(4).automatic()];
+    let steps = vec![
+        email("one").day(1).automatic(),
+        email("two").day(2).automatic(),
+        email("four").day(4).automatic(),
+    ];
     let mut play = Play::new(vec![cadence("demo", steps)]);
     play.at("2026-03-06 18:00").send(form());
 
@@ -52,7 +57,11 @@ fn day_one_is_the_next_opening_after_entry() {
 
 #[test]
 fn days_that_meet_on_one_date_spread_over_the_next_open_ones() {
-    let steps = vec![email("six").day(6).automatic(), email("seven").day(7).automatic(), email("eight").day(8).automatic()];
+    let steps = vec![
+        email("six").day(6).automatic(),
+        email("seven").day(7).automatic(),
+        email("eight").day(8).automatic(),
+    ];
     let mut play = Play::new(vec![cadence("demo", steps)]);
     play.at("2026-03-02 10:00").send(form());
 
@@ -78,7 +87,8 @@ fn steps_of_the_same_day_share_it() {
 
 #[test]
 fn a_late_completion_takes_its_date() {
-    let steps = vec![call("a").day(1).overdue("30d", OverdueAction::Wait), email("b").day(3), email("c").day(4)];
+    let steps =
+        vec![call("a").day(1).overdue("30d", OverdueAction::Wait), email("b").day(3), email("c").day(4)];
     let mut play = Play::new(vec![cadence("demo", steps)]);
     play.send(form());
     // Day 3 passes; the call of day 1 is completed on it.
@@ -103,7 +113,8 @@ fn a_skipped_touch_takes_no_date_and_counts_at_its_slot() {
 #[test]
 fn business_days_are_counted_by_the_window() {
     let steps = vec![email("a").day(5).automatic(), email("b").day(6).automatic()];
-    let mut play = Play::new(vec![cadence("demo", steps).with(|cadence| cadence.days = DayCounting::Business)]);
+    let mut play =
+        Play::new(vec![cadence("demo", steps).with(|cadence| cadence.days = DayCounting::Business)]);
     play.at("2026-03-02 10:00").send(form());
 
     play.at("2026-03-20 10:00");
@@ -117,8 +128,16 @@ fn the_contacts_zone_counts_before_the_cadences() {
         (ZoneRule::Contact, Some("Europe/Berlin"), local("Europe/Berlin", "2026-03-03 09:00")),
         (ZoneRule::Contact, None, at("2026-03-03 09:00")),
         (ZoneRule::Preferring("Asia/Tokyo".into()), None, local("Asia/Tokyo", "2026-03-03 09:00")),
-        (ZoneRule::Preferring("Asia/Tokyo".into()), Some("Europe/Berlin"), local("Europe/Berlin", "2026-03-03 09:00")),
-        (ZoneRule::Fixed("Europe/Berlin".into()), Some("Asia/Tokyo"), local("Europe/Berlin", "2026-03-03 09:00")),
+        (
+            ZoneRule::Preferring("Asia/Tokyo".into()),
+            Some("Europe/Berlin"),
+            local("Europe/Berlin", "2026-03-03 09:00"),
+        ),
+        (
+            ZoneRule::Fixed("Europe/Berlin".into()),
+            Some("Asia/Tokyo"),
+            local("Europe/Berlin", "2026-03-03 09:00"),
+        ),
     ] {
         let demo = cadence("demo", vec![email("a").day(2)]).with(|cadence| cadence.zone = rule.clone());
         let mut play = Play::new(vec![demo]);
