@@ -8,7 +8,17 @@ use crate::exit::Failure;
 
 /// Loads and checks the configuration for the roles given; warnings go to standard error.
 pub(crate) fn load(global: &Global, roles: &[Role]) -> Result<Config, Failure> {
-    let config = read(global)?;
+    checked(global, options(global)?, roles)
+}
+
+/// Loads the configuration without judging it.
+pub(crate) fn read(global: &Global) -> Result<Config, Failure> {
+    read_from(global, options(global)?)
+}
+
+/// As [`load`], of what the options say instead of the process's file and environment.
+pub(crate) fn checked(global: &Global, options: LoadOptions, roles: &[Role]) -> Result<Config, Failure> {
+    let config = read_from(global, options)?;
     let findings = config.check_for(roles);
     for finding in &findings {
         eprintln!("{finding}");
@@ -19,12 +29,15 @@ pub(crate) fn load(global: &Global, roles: &[Role]) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Loads the configuration without judging it.
-pub(crate) fn read(global: &Global) -> Result<Config, Failure> {
+fn options(global: &Global) -> Result<LoadOptions, Failure> {
     let mut options = LoadOptions::of_process()?;
     if let Some(file) = &global.config {
         options.file = ConfigFile::Named(file.clone());
     }
+    Ok(options)
+}
+
+fn read_from(global: &Global, mut options: LoadOptions) -> Result<Config, Failure> {
     options.vocabulary.channels = Channel::ALL.iter().map(|channel| channel.as_str().to_owned()).collect();
     for pair in &global.set {
         let (key, value) = pair

@@ -11,11 +11,14 @@ use crate::exit::Failure;
 pub(crate) struct Claim(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
 impl Claim {
+    /// The file that is locked.
+    pub(crate) const FILE: &str = "drumbeat.lock";
+
     /// Claims a folder, making it when it is missing.
     pub(crate) fn on(folder: &Path) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::Refused(format!("data folder {}: {error}", folder.display())))?;
-        let path = folder.join("drumbeat.lock");
+        let path = folder.join(Self::FILE);
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
         if file.try_lock().is_ok() {
             file.set_len(0)?;

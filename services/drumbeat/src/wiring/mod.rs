@@ -11,7 +11,8 @@ mod roles;
 
 pub(crate) use adapters::{keys, open_bus, open_store, url};
 pub(crate) use clock::{SystemClock, fresh_id, random_key, variable};
-pub(crate) use config::{load, read};
+pub(crate) use config::{checked, load, read};
 pub(crate) use connectors::{connectors, names as connector_names};
 pub(crate) use defaults::defaults;
+pub(crate) use folder::Claim;
 pub(crate) use roles::{Started, System};
