@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# First figures of ingest, enrollment and dispatch, on the embedded adapters and on Kafka + PostgreSQL. Arguments are
-# handed to `drumbeat bench`. Uses the servers named by DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES, else starts its
-# own on a fresh folder and stops them at the end.
+# First figures of ingest, enrollment, dispatch and latency, on the embedded adapters and on Kafka + PostgreSQL, with the
+# release build. Arguments are handed to `drumbeat bench`: what to measure, --seconds N, --output json.
+# Uses the servers named by DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES, else starts its own on a fresh folder and
+# removes them at the end. On a server of yours databases drumbeat_bench_… come and go, and topics drumbeat-bench-…
+# remain. Where one of the two cannot be had, only the embedded adapters are measured, and the last lines say so.
 # shellcheck source=deploy/dev/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$DEV_ROOT"
-features="$("$HERE/features.sh")"
-read -ra FEATURES <<<"$features"
-cargo build --release -p drumbeat "${FEATURES[@]}"
+cargo build --release -p drumbeat >&2
 
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/drumbeat-bench.XXXXXX")"
 chmod 0711 "$WORK"
@@ -26,15 +26,18 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# obtain GIVEN SCRIPT: the address of a running server, or of one of our own; nothing where none can be had.
-obtain() {
-    if [ -n "$1" ]; then echo "$1"; else "$HERE/$2" up; fi
-}
+kafka="${DRUMBEAT_TEST_KAFKA:-}"
 postgres="${DRUMBEAT_TEST_POSTGRES:-}"
-if kafka="$(obtain "${DRUMBEAT_TEST_KAFKA:-}" kafka.sh)" &&
-    { [ -n "$postgres" ] || postgres="postgres://postgres@$("$HERE/postgres.sh" up)/postgres"; }; then
-    export DRUMBEAT_BENCH_KAFKA="$kafka" DRUMBEAT_BENCH_POSTGRES="$postgres"
-else
-    say "no Kafka or no PostgreSQL could be had: measuring the embedded adapters alone"
+if [ -z "$kafka" ]; then
+    kafka="$("$HERE/kafka.sh" up)" || kafka=""
 fi
-"${CARGO_TARGET_DIR:-$DEV_ROOT/target}/release/drumbeat" bench "$@"
+if [ -z "$postgres" ]; then
+    if address="$("$HERE/postgres.sh" up)"; then
+        postgres="postgres://postgres@$address/postgres"
+    fi
+fi
+servers=()
+if [ -n "$kafka" ] && [ -n "$postgres" ]; then
+    servers=(--kafka "$kafka" --postgres "$postgres")
+fi
+"${CARGO_TARGET_DIR:-$DEV_ROOT/target}/release/drumbeat" bench "${servers[@]}" "$@"

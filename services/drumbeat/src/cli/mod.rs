@@ -14,7 +14,7 @@ pub(crate) use operate::{
     AsideCommand, AsideListArgs, DispatchCommand, EnrollArgs, ExplainArgs, PauseArgs, RedriveArgs, RemoveArgs,
     ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
 };
-pub(crate) use run::{BenchArgs, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs, UpArgs};
+pub(crate) use run::{BenchArgs, BenchPart, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs, UpArgs};
 
 /// The event-driven sales-cadence engine.
 ///

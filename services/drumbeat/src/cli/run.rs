@@ -62,6 +62,9 @@ pub(crate) struct BenchArgs {
     /// How long each measurement runs, in seconds.
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     pub(crate) seconds: u64,
+    /// How many touches are scheduled in the future when due ones are dispatched a second time; 0: not measured.
+    #[arg(long, default_value_t = 100_000, value_name = "TOUCHES")]
+    pub(crate) future: usize,
 }
 
 /// A part of the bench.

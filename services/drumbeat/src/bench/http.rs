@@ -1,0 +1,173 @@
+//! The load generator: signed requests, posted over kept connections, each waiting for its answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use ports::clock::Clock;
+use runtime::lifecycle::Tasks;
+use serde_json::Value;
+use sha2::Sha256;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::sample::Sample;
+use super::setup::SECRET;
+use crate::exit::Failure;
+
+/// Before the clock of a measurement runs.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// A signed request for the source `forms`, ready to be written.
+pub(super) fn signed(host: SocketAddr, body: &Value) -> Result<Bytes, Failure> {
+    let body = body.to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|error| Failure::Refused(error.to_string()))?;
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    let text = format!(
+        "POST /hooks/forms HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nX-Signature: sha256={signature}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Ok(Bytes::from(text))
+}
+
+/// A kept connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) async fn open(to: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+    }
+
+    /// Posts a request and waits for the whole answer; gives its status.
+    pub(super) async fn post(&mut self, request: &[u8]) -> std::io::Result<u16> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            if let Some((status, length)) = answer(&self.buffer)?
+                && self.buffer.len() >= length
+            {
+                return Ok(status);
+            }
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+/// The status of an answer and its length in bytes, once its head is there.
+fn answer(read: &[u8]) -> std::io::Result<Option<(u16, usize)>> {
+    let Some(head) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let wrong = || std::io::Error::other("an answer that is not understood");
+    let text = std::str::from_utf8(&read[..head]).map_err(|_| wrong())?;
+    let mut lines = text.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok()).ok_or_else(wrong)?;
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map(|(_, length)| length.trim().parse().map_err(|_| wrong()))
+        .transpose()?;
+    // 204 has no body; any other answer of ours says how long it is.
+    let length: usize = length.or((status == 204).then_some(0)).ok_or_else(wrong)?;
+    Ok(Some((status, head + 4 + length)))
+}
+
+/// What a load came to.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    /// From writing a request to its whole answer, of those answered 2xx within the time measured.
+    pub(super) times: Sample,
+    /// Answers other than 2xx, and connections that broke.
+    pub(super) failures: usize,
+    /// How long was measured.
+    pub(super) took: Duration,
+}
+
+/// Posts as fast as `connections` allow, each with one request under way, for `time` after a warm-up.
+pub(super) async fn load(
+    clock: &Arc<dyn Clock>,
+    to: SocketAddr,
+    requests: &Arc<Vec<Bytes>>,
+    (connections, time): (usize, Duration),
+) -> Load {
+    let tasks = Tasks::detached();
+    let from = clock.monotonic() + WARM_UP;
+    let until = from + time;
+    let running: Vec<_> = (0..connections)
+        .map(|index| {
+            let first = index * requests.len() / connections;
+            tasks.spawn("bench.post", post_until(Arc::clone(clock), to, (Arc::clone(requests), first), from..until))
+        })
+        .collect();
+    let mut sum = Load { took: time, ..Load::default() };
+    for one in running {
+        match one.await {
+            Ok(load) => {
+                sum.times.extend(load.times);
+                sum.failures += load.failures;
+            }
+            Err(_) => sum.failures += 1,
+        }
+    }
+    sum
+}
+
+async fn post_until(
+    clock: Arc<dyn Clock>,
+    to: SocketAddr,
+    (requests, first): (Arc<Vec<Bytes>>, usize),
+    measured: std::ops::Range<Duration>,
+) -> Load {
+    let mut load = Load::default();
+    let Ok(mut connection) = Connection::open(to).await else {
+        load.failures += 1;
+        return load;
+    };
+    for request in requests.iter().cycle().skip(first) {
+        let began = clock.monotonic();
+        if began >= measured.end {
+            break;
+        }
+        let answered = connection.post(request).await;
+        let ended = clock.monotonic();
+        match answered {
+            Ok(200..=299) if began >= measured.start && ended <= measured.end => load.times.push(ended.saturating_sub(began)),
+            Ok(200..=299) => {}
+            Ok(_) => load.failures += usize::from(began >= measured.start),
+            Err(_) => {
+                load.failures += 1;
+                match Connection::open(to).await {
+                    Ok(next) => connection = next,
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+    load
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_once_its_body_is_there() {
+        let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n";
+
+        assert_eq!(answer(b"HTTP/1.1 202 Acc").unwrap(), None);
+        assert_eq!(answer(head).unwrap(), Some((202, head.len() + 2)));
+        assert_eq!(answer(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().map(|(status, _)| status), Some(204));
+        assert!(answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
+    }
+}

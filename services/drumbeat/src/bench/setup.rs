@@ -1,0 +1,203 @@
+//! The two sets of adapters, and a fresh deployment on one of them for each measurement.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::id::Workspace;
+use domain::touch::Channel;
+use engine::{Apply, Catalogs};
+use manifest::Source;
+use ports::clock::Clock;
+use ports::content::Activation;
+use runtime::config::{Config, LoadOptions, Role, Severity};
+use store::Store;
+
+use super::postgres::{Server, database};
+use crate::exit::Failure;
+use crate::wiring::{self, Started, System};
+
+/// The key under which the bench signs.
+pub(super) const SECRET: &str = "the-bench-signs-with-this";
+/// The connector of the bench's cadences.
+pub(super) const CONNECTOR: &str = "crm";
+
+/// A set of adapters.
+#[derive(Debug, Clone)]
+pub(super) enum Side {
+    /// SQLite and the embedded log, in a temporary folder.
+    Embedded,
+    /// PostgreSQL and Kafka.
+    Servers {
+        /// Where databases are made.
+        postgres: Server,
+        /// `host:port`
+        kafka: String,
+    },
+}
+
+impl Side {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Servers { .. } => "pg+kafka",
+        }
+    }
+
+    /// The set's store alone.
+    pub(super) fn store_name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "sqlite",
+            Self::Servers { .. } => "postgres",
+        }
+    }
+
+    /// The set's bus alone.
+    pub(super) fn bus_name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded log",
+            Self::Servers { .. } => "kafka",
+        }
+    }
+}
+
+/// A deployment for one measurement: its folder, its database, its configuration. Nothing of it remains, but the topics.
+pub(super) struct Deployment {
+    pub(super) config: Config,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Held until the end.
+    _folder: Folder,
+    database: Option<(Server, String)>,
+}
+
+/// A folder that goes with its owner.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What remains lies in the system's folder of temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Deployment {
+    /// Makes it. `part` tells it from the other measurements of this run; `crm` is where its connector posts.
+    pub(super) async fn make(side: &Side, part: &str, crm: Option<&str>) -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("drumbeat-bench-{}-{}-{part}", std::process::id(), side.store_name()));
+        std::fs::create_dir_all(&path)?;
+        let folder = Folder(path);
+        let mut made = None;
+        let mut adapters = String::new();
+        if let Side::Servers { postgres, kafka } = side {
+            let name = database(part);
+            let url = postgres.make(&name).await?;
+            std::fs::write(folder.0.join("store.url"), &url)?;
+            std::fs::write(folder.0.join("key"), "42".repeat(32))?;
+            adapters = servers(&name.replace('_', "-"), kafka);
+            made = Some((postgres.clone(), name));
+        }
+        std::fs::write(folder.0.join("forms.secret"), SECRET)?;
+        std::fs::write(folder.0.join("drumbeat.toml"), toml(&adapters, crm))?;
+        let config = load(&folder.0)?;
+        if made.is_some() {
+            Store::migrate(&wiring::url(&config)?).await?;
+        }
+        Ok(Self { config, clock: Arc::new(wiring::SystemClock::new()), _folder: folder, database: made })
+    }
+
+    /// Opens its store, with the catalogs on it.
+    pub(super) async fn store(&self) -> Result<(Arc<Store>, Arc<Catalogs>), Failure> {
+        let store = wiring::open_store(&self.config, &self.clock, "bench").await?;
+        let catalogs = Arc::new(Catalogs::new(Arc::<Store>::clone(&store), wiring::defaults(&self.config)?));
+        Ok((store, catalogs))
+    }
+
+    /// Makes the topics, where they are not made by themselves.
+    pub(super) async fn topics(&self) -> Result<(), Failure> {
+        let bus = wiring::open_bus(&self.config, &self.clock).await?;
+        bus.admin.ensure().await?;
+        Ok(())
+    }
+
+    /// Starts roles as `drumbeat` does.
+    pub(super) async fn start(&self, roles: &[Role]) -> Result<Started, Failure> {
+        System::prepare(self.config.clone(), "bench")?.start(roles).await
+    }
+
+    /// Removes its database; the folder goes by itself.
+    pub(super) async fn remove(self) -> Result<(), Failure> {
+        match &self.database {
+            Some((server, name)) => {
+                server.remove(name).await?;
+                server.settle().await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Lints and applies cadences.
+pub(super) async fn apply(store: &Store, texts: Vec<String>) -> Result<(), Failure> {
+    let sources: Vec<Source> =
+        texts.into_iter().enumerate().map(|(index, text)| Source::new(format!("bench-{index}.yaml"), text)).collect();
+    let how = Apply {
+        workspace: &Workspace::main(),
+        connectors: &[CONNECTOR.to_owned()],
+        activation: Activation::Activate,
+        actor: "bench",
+    };
+    engine::apply(store, &sources, how).await.map(drop).map_err(|error| match error {
+        engine::ApplyError::Store(error) => error.into(),
+        engine::ApplyError::Findings(loaded) => {
+            let texts: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+            Failure::Refused(format!("the bench's own cadences: {}", texts.join("\n")))
+        }
+    })
+}
+
+/// The defaults, and nothing of the environment: a figure must not depend on who measures.
+fn load(folder: &Path) -> Result<Config, Failure> {
+    let mut options = LoadOptions::bare(folder).file(folder.join("drumbeat.toml"));
+    options.vocabulary.channels = Channel::ALL.iter().map(|channel| channel.as_str().to_owned()).collect();
+    let config = Config::load(&options).map_err(|findings| Failure::Refused(findings.to_string()))?;
+    let findings = config.check_for(&[Role::Ingest, Role::Enrollment, Role::Dispatcher]);
+    let wrong: Vec<String> =
+        findings.iter().filter(|one| one.severity == Severity::Error).map(ToString::to_string).collect();
+    if wrong.is_empty() { Ok(config) } else { Err(Failure::Refused(wrong.join("\n"))) }
+}
+
+fn servers(name: &str, kafka: &str) -> String {
+    format!(
+        "[store]\nurl = \"file:store.url\"\n[bus]\nkind = \"kafka\"\nbrokers = [\"{kafka}\"]\ngroup = \"{name}\"\n\
+         topics = {{ prefix = \"{name}\", replication = 1 }}\n[security]\nkeys = [\"file:key\"]\n"
+    )
+}
+
+fn toml(adapters: &str, crm: Option<&str>) -> String {
+    let connector = crm.map_or_else(String::new, |url| {
+        format!(
+            "[[connectors]]\nname = \"{CONNECTOR}\"\nkind = \"rest\"\nbase_url = \"{url}\"\nallow_private = true\n"
+        )
+    });
+    format!(
+        r#"data = "data"
+[ingest]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+{adapters}
+[[sources]]
+name = "forms"
+provider = "generic"
+verify = {{ scheme = "hmac-sha256", header = "X-Signature", encoding = "hex", prefix = "sha256=", signed = "{{body}}" }}
+secrets = ["file:forms.secret"]
+[sources.map]
+kind = "/type"
+id = "/id"
+email = "/person/email"
+contact = {{ first_name = "/person/first_name", company = "/person/company", country = "/person/country" }}
+classification = "/classification"
+data = {{ form = "/data/form", page = "/data/page" }}
+
+{connector}"#
+    )
+}
