@@ -1,5 +1,7 @@
 //! The rows that a unit has locked and read, and what the decisions made of them.
 
+mod index;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -96,7 +98,10 @@ impl<K: Ord + Clone, V> Rows<K, V> {
 
     /// The rows to write, in key order.
     pub fn changes(&self) -> impl Iterator<Item = (&K, Mark, &V)> {
-        self.rows.iter().filter(|(_, (mark, _))| *mark != Mark::Clean).map(|(key, (mark, row))| (key, *mark, row))
+        self.rows
+            .iter()
+            .filter(|(_, (mark, _))| *mark != Mark::Clean)
+            .map(|(key, (mark, row))| (key, *mark, row))
     }
 
     /// How many rows are held, deleted ones included.
@@ -176,6 +181,7 @@ pub struct World {
     /// What the dispatcher is to do.
     pub commands: Vec<NewCommand>,
     ids: Ids,
+    index: index::Index,
     /// Whether a fold ran out of ids; the unit is then folded again with more.
     pub out_of_ids: bool,
 }
@@ -199,6 +205,7 @@ impl World {
             outbox: Vec::new(),
             commands: Vec::new(),
             ids,
+            index: index::Index::default(),
             out_of_ids: false,
         }
     }
@@ -231,8 +238,12 @@ impl World {
     /// The row of an identity, made when there is none.
     pub fn identity_mut(&mut self, key: &IdentityKey) -> &mut Identity {
         if self.identities.get(key).is_none() {
-            let fresh =
-                Identity { key: key.clone(), owner: None, suppressions: Suppressions::default(), erased_at: None };
+            let fresh = Identity {
+                key: key.clone(),
+                owner: None,
+                suppressions: Suppressions::default(),
+                erased_at: None,
+            };
             self.identities.put(key.clone(), fresh);
         }
         self.identities.get_mut(key).expect("was put above when absent")

@@ -252,7 +252,7 @@ fn schedule(
     shifts.extend(due.iter().flat_map(|due| due.shifts.iter().map(note_of)));
     shifts.extend(slot.note);
     let (key, due_at) = (touch.key, touch.due_at);
-    f.world.touches.put(touch_id, touch);
+    f.world.add_touch(touch);
     if let Some(progress) = f.progress_mut(id) {
         progress.place = Place::Touch { step: step.id.clone(), touch: touch_id, day: slot.day };
     }
@@ -307,11 +307,12 @@ fn variant(
         return None;
     }
     let enrollment = f.enrollment(id)?;
-    let earlier = f.world.enrollments.iter().filter(|(_, other)| {
-        other.contact == enrollment.contact && other.cadence == enrollment.cadence && other.id != id
-    });
+    let earlier = f
+        .world
+        .enrollments_of(enrollment.contact)
+        .filter(|other| other.cadence == enrollment.cadence && other.id != id);
     let kept = std::iter::once(enrollment)
-        .chain(earlier.map(|(_, other)| other))
+        .chain(earlier)
         .filter_map(|one| one.progress.variants.get(&step.id))
         .find(|arm| spec.variants.contains_key(*arm))
         .cloned();

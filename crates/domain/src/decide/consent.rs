@@ -10,7 +10,7 @@ use crate::attributes::Attributes;
 use crate::contact::{Contact, Reachable, address_kind};
 use crate::event::{Bounce, Classification, Event, EventKind, StopClass};
 use crate::id::ContactId;
-use crate::identity::{IdentityKey, IdentityOwner};
+use crate::identity::{IdentityKey, IdentityKind, IdentityOwner};
 use crate::suppression::{Changed, Consent, Reach, Statement, StopReason, Suppressions};
 use crate::touch::Channel;
 use crate::world::World;
@@ -134,6 +134,11 @@ fn say_of_contact(f: &mut Folding<'_>, id: ContactId, reach: Reach, statement: S
 
 /// What was said of a person or of any of their keys holds for all of them; bounces stay where they are.
 pub(super) fn share(f: &mut Folding<'_>, contact: ContactId) {
+    let Some(row) = f.world.contacts.get(&contact) else { return };
+    if row.suppressions.is_empty() && current_keys(f.world, row).all(|key| is_silent(f.world, &key)) {
+        // Earlier keys say nothing either: what they say is the contact's already.
+        return;
+    }
     let keys = keys_of(f.world, contact);
     let Some(row) = f.world.contacts.get(&contact) else { return };
     let mut said = personal(&row.suppressions);
@@ -161,11 +166,24 @@ fn personal(suppressions: &Suppressions) -> Suppressions {
     personal
 }
 
+/// The identities of what a contact has now.
+fn current_keys<'a>(world: &'a World, row: &'a Contact) -> impl Iterator<Item = IdentityKey> + 'a {
+    let key = |kind, value| world.identity_key(&row.workspace, kind, value);
+    let crm = row.crm_ids.iter().map(move |id| key(IdentityKind::Crm, id.as_str()));
+    let email = row.email.iter().map(move |email| key(IdentityKind::Email, email.as_str()));
+    let phone = row.phone.iter().map(move |phone| key(IdentityKind::Phone, phone.as_str()));
+    crm.chain(email).chain(phone)
+}
+
+/// Whether nothing was ever said of an identity.
+fn is_silent(world: &World, key: &IdentityKey) -> bool {
+    world.identities.get(key).is_none_or(|identity| identity.suppressions.is_empty())
+}
+
 /// The keys of a contact: the current ones, and earlier ones that still lead to it.
 pub(super) fn keys_of(world: &World, id: ContactId) -> Vec<IdentityKey> {
     let Some(row) = world.contacts.get(&id) else { return Vec::new() };
-    let mut keys: Vec<IdentityKey> =
-        row.keys().iter().map(|(kind, value)| world.identity_key(&row.workspace, kind, value)).collect();
+    let mut keys: Vec<IdentityKey> = current_keys(world, row).collect();
     let earlier =
         world.identities.iter().filter(|(_, identity)| identity.owner == Some(IdentityOwner::Contact(id)));
     for (key, _) in earlier {
@@ -205,9 +223,8 @@ fn erase(f: &mut Folding<'_>, at: Timestamp, subject: &Subject) {
 
 /// What the events that enrolled a person said, and the ids of messages to them, go too.
 fn forget_entries(f: &mut Folding<'_>, subject: &Subject) {
-    let of_them = |contact: &ContactId| subject.matched.contains(contact);
-    let enrollments: Vec<_> =
-        f.world.enrollments.iter().filter(|(_, row)| of_them(&row.contact)).map(|(id, _)| *id).collect();
+    let of_them = subject.matched.iter().flat_map(|contact| f.world.enrollments_of(*contact));
+    let enrollments: Vec<_> = of_them.map(|row| row.id).collect();
     for id in enrollments {
         let Some(row) = f.world.enrollments.get_mut(&id) else { continue };
         row.entry.data = Attributes::new();

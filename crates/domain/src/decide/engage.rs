@@ -39,10 +39,9 @@ pub(super) fn about(f: &Folding<'_>, event: &Event, contact: ContactId) -> Optio
     }
     let occurred_at = f.event.as_ref()?.occurred_at;
     f.world
-        .enrollments
-        .iter()
-        .filter(|(_, one)| one.contact == contact && one.state.is_live())
-        .flat_map(|(id, one)| one.progress.history.iter().map(move |record| (*id, record)))
+        .enrollments_of(contact)
+        .filter(|one| one.state.is_live())
+        .flat_map(|one| one.progress.history.iter().map(move |record| (one.id, record)))
         .filter(|(_, record)| {
             record.channel == Some(Channel::Email) && record.sent_at.is_some_and(|at| at <= occurred_at)
         })

@@ -27,6 +27,9 @@ pub(super) fn by_event(f: &mut Folding<'_>, contact: ContactId, before: &Before)
     let mut candidates =
         f.content().map(|content| content.listeners(input.event.kind).to_vec()).unwrap_or_default();
     candidates.sort_by(|one, two| two.priority.cmp(&one.priority).then_with(|| one.name.cmp(&two.name)));
+    if candidates.is_empty() {
+        return Ok(());
+    }
     let entry = entry_of(&input);
     let mut taken: BTreeSet<Class> = BTreeSet::new();
     for cadence in candidates {
@@ -154,7 +157,7 @@ fn enter(
         progress: Progress::new(day_one, f.now),
         trace: f.trace.clone(),
     };
-    f.world.enrollments.put(id, enrollment);
+    f.world.add_enrollment(enrollment);
     let enrolled =
         Decision::Enrolled { cadence: cadence.name.clone(), version: cadence.number, enrollment: uid };
     f.say_of(id, enrolled);

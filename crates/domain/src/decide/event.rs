@@ -7,7 +7,7 @@ use crate::world::{OutOfIds, World};
 
 use super::complete;
 use super::folding::Folding;
-use super::guards::Before;
+use super::guards::{self, Before};
 use super::subject::{self, Subject};
 use super::{consent, engage, enter, exits, jumps, learn, manual, merge};
 
@@ -32,7 +32,7 @@ pub(super) fn happen(f: &mut Folding<'_>) -> Result<(), OutOfIds> {
     let event = &*input.event;
     let Some(subject) = subject::resolve(f)? else { return Ok(()) };
     f.contact = subject.contact.or(f.contact);
-    let before = before(f, &subject);
+    let before = before(f, event, &subject);
 
     facts(f, event, &subject);
     if is_machine(event) {
@@ -107,7 +107,10 @@ fn about_the_same(f: &Folding<'_>, raised: EventInput, subject: &Subject) -> Eve
 }
 
 /// The contact and account before the facts, for triggers that fire on a change.
-fn before(f: &Folding<'_>, subject: &Subject) -> Before {
+fn before(f: &Folding<'_>, event: &Event, subject: &Subject) -> Before {
+    if !guards::fires_on_change(event.kind) {
+        return Before::default();
+    }
     let contact = subject.contact.filter(|_| !subject.is_new).and_then(|id| f.world.contacts.get(&id));
     Before {
         contact: contact.cloned(),

@@ -136,9 +136,11 @@ impl<'w> Folding<'w> {
 
     /// The live enrollments of a contact, in row order.
     pub(super) fn live_of(&self, contact: ContactId) -> Vec<EnrollmentId> {
-        self.live(|enrollment| enrollment.contact == contact)
+        let live = self.world.enrollments_of(contact).filter(|one| one.state.is_live());
+        live.map(|enrollment| enrollment.id).collect()
     }
 
+    /// The live enrollments of all contacts held, for which a test is true.
     pub(super) fn live(&self, which: impl Fn(&Enrollment) -> bool) -> Vec<EnrollmentId> {
         self.world
             .enrollments
@@ -152,12 +154,7 @@ impl<'w> Folding<'w> {
 
     /// The touches of an enrollment, in row order.
     pub(super) fn touches_of(&self, id: EnrollmentId, which: impl Fn(&Touch) -> bool) -> Vec<TouchId> {
-        self.world
-            .touches
-            .iter()
-            .filter(|(_, touch)| touch.enrollment == id && which(touch))
-            .map(|(id, _)| *id)
-            .collect()
+        self.world.touches_of(id).filter(|touch| which(touch)).map(|touch| touch.id).collect()
     }
 
     /// The facts as seen from an enrollment, with the event at hand.

@@ -67,13 +67,17 @@ pub(super) fn triggered(
     refused.map_or(Ok(()), Err)
 }
 
+/// Whether triggers on a kind fire when their condition turns true, not while it stays true.
+pub(super) fn fires_on_change(kind: EventKind) -> bool {
+    matches!(kind, EventKind::ScoreChanged | EventKind::ContactUpdated | EventKind::AccountUpdated)
+}
+
 fn fires(f: &Folding<'_>, trigger: &Trigger, (now, before): (&View<'_>, &Before)) -> Result<(), Refusal> {
     let Some(when) = &trigger.when else { return Ok(()) };
     if !now.holds(when) {
         return refuse(RefusalRule::Trigger, when.source(), now.seen(when));
     }
-    let on_change =
-        matches!(trigger.on, EventKind::ScoreChanged | EventKind::ContactUpdated | EventKind::AccountUpdated);
+    let on_change = fires_on_change(trigger.on);
     let Some(contact) = before.contact.as_ref().filter(|_| on_change) else { return Ok(()) };
     let was = View::of_contact(f.world, contact, f.now)
         .with_event(f.event.as_ref())
@@ -171,12 +175,8 @@ fn audience(
     refuse(RefusalRule::Audience, audience.source(), view.seen(audience))
 }
 
-fn enrollments<'a>(f: &'a Folding<'_>, contact: &'a Contact) -> impl Iterator<Item = &'a Enrollment> {
-    f.world.enrollments.iter().map(|(_, one)| one).filter(|one| one.contact == contact.id)
-}
-
 fn already_live(f: &Folding<'_>, cadence: &Cadence, contact: &Contact) -> Result<(), Refusal> {
-    match enrollments(f, contact).find(|one| one.cadence == cadence.name && one.state.is_live()) {
+    match f.world.enrollments_of(contact.id).find(|one| one.cadence == cadence.name && one.state.is_live()) {
         Some(live) => refuse(RefusalRule::AlreadyLive, "not live in it", json!(live.uid.to_string())),
         None => Ok(()),
     }
@@ -184,7 +184,9 @@ fn already_live(f: &Folding<'_>, cadence: &Cadence, contact: &Contact) -> Result
 
 /// Counts from the end of the last enrollment in the cadence.
 fn reentry(f: &Folding<'_>, cadence: &Cadence, contact: &Contact, asked: &Asked) -> Result<(), Refusal> {
-    let last = enrollments(f, contact)
+    let last = f
+        .world
+        .enrollments_of(contact.id)
         .filter(|one| one.cadence == cadence.name && !one.state.is_live())
         .max_by_key(|one| (one.ended_at, one.id));
     let Some(last) = last else { return Ok(()) };
@@ -226,8 +228,11 @@ pub(super) fn gives_way(
     if cadence.class.is_none() || !asked.judges(cadence, Guard::Exclusive) {
         return Ok(Vec::new());
     }
-    let holders: Vec<&Enrollment> =
-        enrollments(f, contact).filter(|one| one.state.is_live() && one.class == cadence.class).collect();
+    let holders: Vec<&Enrollment> = f
+        .world
+        .enrollments_of(contact.id)
+        .filter(|one| one.state.is_live() && one.class == cadence.class)
+        .collect();
     let conflict = cadence.entry.as_ref().map_or(OnConflict::Preempt, |entry| entry.on_conflict);
     let blocks = |one: &&&Enrollment| conflict == OnConflict::Refuse || one.priority >= cadence.priority;
     match holders.iter().find(blocks) {

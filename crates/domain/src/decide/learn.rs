@@ -31,14 +31,16 @@ fn of_contact(f: &mut Folding<'_>, event: &Event, id: ContactId) {
     if row.erased_at.is_some() {
         return;
     }
-    let mut next = row.clone();
+    let inbound = event.kind.is_inbound() && !event.detail.machine && row.last_inbound_at < occurred_at;
     let given = contact_facts(event, &row.attributes);
-    learn_into(&mut next.attributes, &mut next.attributes_at, &given, event.occurred_at);
-    if event.kind.is_inbound() && !event.detail.machine {
-        next.last_inbound_at = next.last_inbound_at.max(occurred_at);
-    }
-    if next != *row {
-        f.world.contacts.put(id, next);
+    let teaches = teaches(&given, (&row.attributes, row.attributes_at), event.occurred_at);
+    if (inbound || teaches)
+        && let Some(row) = f.world.contacts.get_mut(&id)
+    {
+        if inbound {
+            row.last_inbound_at = occurred_at;
+        }
+        learn_into(&mut row.attributes, &mut row.attributes_at, &given, event.occurred_at);
     }
 }
 
@@ -82,7 +84,6 @@ fn contact_facts(event: &Event, held: &Attributes) -> Attributes {
 
 fn of_account(f: &mut Folding<'_>, event: &Event, id: AccountId) {
     let Some(row) = f.world.accounts.get(&id) else { return };
-    let mut next = row.clone();
     let mut given = event.detail.account.clone();
     match event.kind {
         EventKind::SignalDetected => {
@@ -102,9 +103,10 @@ fn of_account(f: &mut Folding<'_>, event: &Event, id: AccountId) {
         }
         _ => {}
     }
-    learn_into(&mut next.attributes, &mut next.attributes_at, &given, event.occurred_at);
-    if next != *row {
-        f.world.accounts.put(id, next);
+    if teaches(&given, (&row.attributes, row.attributes_at), event.occurred_at)
+        && let Some(row) = f.world.accounts.get_mut(&id)
+    {
+        learn_into(&mut row.attributes, &mut row.attributes_at, &given, event.occurred_at);
     }
 }
 
@@ -116,6 +118,16 @@ fn listed(held: Option<&Value>, name: &str, present: bool) -> Value {
         names.push(name.into());
     }
     Value::Array(names)
+}
+
+/// Whether something given would change what is held: rows that stay the same are not written.
+fn teaches(given: &Attributes, (held, held_at): (&Attributes, Option<Timestamp>), at: Timestamp) -> bool {
+    let newer = held_at.is_none_or(|held_at| at >= held_at);
+    let moves = newer && held_at != Some(at) && !given.is_empty();
+    moves
+        || given
+            .iter()
+            .any(|(name, value)| if newer { held.get(name) != Some(value) } else { held.get(name).is_none() })
 }
 
 fn learn_into(held: &mut Attributes, held_at: &mut Option<Timestamp>, given: &Attributes, at: Timestamp) {

@@ -52,7 +52,8 @@ fn absorb(f: &mut Folding<'_>, survivor: ContactId, other: ContactId) {
         row.last_inbound_at = row.last_inbound_at.max(gone.last_inbound_at);
         row.last_touch_at = row.last_touch_at.max(gone.last_touch_at);
     }
-    for id in enrollments_of(f, other) {
+    let moving: Vec<EnrollmentId> = f.world.enrollments_of(other).map(|one| one.id).collect();
+    for id in moving {
         if let Some(enrollment) = f.world.enrollments.get_mut(&id) {
             enrollment.contact = survivor;
         }
@@ -62,11 +63,8 @@ fn absorb(f: &mut Folding<'_>, survivor: ContactId, other: ContactId) {
             }
         }
     }
+    f.world.reindex();
     f.note("merged", format!("contact {other} is now {survivor}"));
-}
-
-fn enrollments_of(f: &Folding<'_>, contact: ContactId) -> Vec<EnrollmentId> {
-    f.world.enrollments.iter().filter(|(_, one)| one.contact == contact).map(|(id, _)| *id).collect()
 }
 
 /// Of two live enrollments of one class, or of one cadence, the one with a touch in flight stays, else the higher priority,

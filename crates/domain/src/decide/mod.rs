@@ -46,6 +46,7 @@ use crate::world::{OutOfIds, World};
 /// # Errors
 /// [`OutOfIds`] when it makes more rows than ids were reserved: reserve more, and fold the unit again from the start.
 pub fn fold(world: &mut World, input: &Input) -> Result<(), OutOfIds> {
+    world.index();
     match input {
         Input::Event(event) => event::fold(world, event),
         Input::Timer(timer) => timers::fold(world, timer),

@@ -49,7 +49,7 @@ pub(super) fn resolve(f: &mut Folding<'_>) -> Result<Option<Subject>, OutOfIds> 
     subject.account = account(f, event, subject.contact)?;
     if let Some(contact) = subject.contact {
         if event.kind != EventKind::ContactDeleted {
-            attach(f, event, contact);
+            attach(f, event, (contact, &subject.identities));
         }
         let row = f.world.contacts.get(&contact);
         subject.account = row.and_then(|row| row.account).or(subject.account);
@@ -119,16 +119,16 @@ fn by_reference(f: &Folding<'_>, event: &Event) -> Option<ContactId> {
 /// The touch that an event names by our key or by the CRM's id.
 pub(super) fn named_touch(f: &Folding<'_>, event: &Event) -> Option<TouchId> {
     use crate::event::TaskRef;
-    let named = event.detail.task.as_ref()?;
-    f.world
-        .touches
-        .iter()
-        .filter(|(_, touch)| touch.workspace == f.workspace)
-        .find(|(_, touch)| match named {
-            TaskRef::Key(key) => touch.key == *key,
-            TaskRef::Remote(id) => touch.remote_id.as_deref() == Some(id),
-        })
-        .map(|(id, _)| *id)
+    match event.detail.task.as_ref()? {
+        TaskRef::Key(key) => {
+            f.world.touch_by_key(*key).filter(|touch| touch.workspace == f.workspace).map(|touch| touch.id)
+        }
+        TaskRef::Remote(remote) => {
+            let ours = f.world.touches.iter().filter(|(_, touch)| touch.workspace == f.workspace);
+            let mut found = ours.filter(|(_, touch)| touch.remote_id.as_deref() == Some(remote));
+            found.next().map(|(id, _)| *id)
+        }
+    }
 }
 
 /// The enrollment that a person's act names.
@@ -175,59 +175,78 @@ fn make_contact(f: &mut Folding<'_>) -> Result<ContactId, OutOfIds> {
 // Keys of a contact.
 
 /// Gives the contact the keys that are nobody else's, and lets what was said of them hold for the whole person.
-fn attach(f: &mut Folding<'_>, event: &Event, contact: ContactId) {
-    let newer = f
-        .world
-        .contacts
-        .get(&contact)
-        .is_some_and(|row| row.attributes_at.is_none_or(|at| event.occurred_at >= at));
-    let mut gained = Vec::new();
-    let mut free = |f: &mut Folding<'_>, kind, value: &str| {
-        let key = f.world.identity_key(&f.workspace, kind, value);
-        let owner = f.world.identities.get(&key).and_then(|identity| identity.owner);
-        match owner {
-            None => {
-                f.world.identity_mut(&key).owner = Some(IdentityOwner::Contact(contact));
-                gained.push(key);
-                true
-            }
-            Some(IdentityOwner::Contact(id)) => survivor(f.world, id) == Some(contact),
-            Some(IdentityOwner::Account(_)) => false,
+fn attach(f: &mut Folding<'_>, event: &Event, (contact, keys): (ContactId, &[IdentityKey])) {
+    // The keys are those of the subject, in its order.
+    let mut keys = keys.iter();
+    let mut gained = Gained::Nothing;
+    let mut next = |f: &mut Folding<'_>| {
+        let claim = keys.next().map_or(Claim::Taken, |key| claim(f, key, contact));
+        if claim == Claim::Fresh {
+            gained = Gained::Something;
         }
+        claim != Claim::Taken
     };
     for id in &event.subject.crm_ids {
         let known = f.world.contacts.get(&contact).is_some_and(|row| row.crm_ids.contains(id));
-        if free(f, IdentityKind::Crm, id.as_str())
+        if next(f)
             && !known
             && let Some(row) = f.world.contacts.get_mut(&contact)
         {
             row.crm_ids.push(id.clone());
         }
     }
-    if let Some(email) = &event.subject.email {
-        let held = f.world.contacts.get(&contact).and_then(|row| row.email.clone());
-        if free(f, IdentityKind::Email, email.as_str())
-            && replaces(held.as_ref(), email, newer)
-            && let Some(row) = f.world.contacts.get_mut(&contact)
-        {
-            row.email = Some(email.clone());
-        }
+    if let Some(email) = &event.subject.email
+        && next(f)
+        && f.world.contacts.get(&contact).is_some_and(|row| replaces(row, row.email.as_ref(), (email, event)))
+        && let Some(row) = f.world.contacts.get_mut(&contact)
+    {
+        row.email = Some(email.clone());
+        row.attributes_at = row.attributes_at.max(Some(event.occurred_at));
     }
-    if let Some(phone) = &event.subject.phone {
-        let held = f.world.contacts.get(&contact).and_then(|row| row.phone.clone());
-        if free(f, IdentityKind::Phone, phone.as_str())
-            && replaces(held.as_ref(), phone, newer)
-            && let Some(row) = f.world.contacts.get_mut(&contact)
-        {
-            row.phone = Some(phone.clone());
-        }
+    if let Some(phone) = &event.subject.phone
+        && next(f)
+        && f.world.contacts.get(&contact).is_some_and(|row| replaces(row, row.phone.as_ref(), (phone, event)))
+        && let Some(row) = f.world.contacts.get_mut(&contact)
+    {
+        row.phone = Some(phone.clone());
+        row.attributes_at = row.attributes_at.max(Some(event.occurred_at));
     }
-    if !gained.is_empty() {
+    if gained == Gained::Something {
         consent::share(f, contact);
     }
 }
 
-fn replaces<T: PartialEq>(held: Option<&T>, given: &T, newer: bool) -> bool {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gained {
+    Something,
+    Nothing,
+}
+
+/// What comes of claiming a key for a contact.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// It was nobody's.
+    Fresh,
+    /// It is the contact's already.
+    Own,
+    /// It is someone else's.
+    Taken,
+}
+
+fn claim(f: &mut Folding<'_>, key: &IdentityKey, contact: ContactId) -> Claim {
+    match f.world.identities.get(key).and_then(|identity| identity.owner) {
+        None => {
+            f.world.identity_mut(key).owner = Some(IdentityOwner::Contact(contact));
+            Claim::Fresh
+        }
+        Some(IdentityOwner::Contact(id)) if survivor(f.world, id) == Some(contact) => Claim::Own,
+        Some(_) => Claim::Taken,
+    }
+}
+
+/// Whether an address of an event becomes the contact's: there is none, or the event is newer than what is known.
+fn replaces<T: PartialEq>(row: &Contact, held: Option<&T>, (given, event): (&T, &Event)) -> bool {
+    let newer = row.attributes_at.is_none_or(|at| event.occurred_at >= at);
     held.is_none_or(|held| newer && held != given)
 }
 
