@@ -51,7 +51,7 @@ fn held_dispatch_sends_nothing_and_loses_nothing() {
         it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
         until_state(&it, "ada@example.com", "live").await;
         it.eventually("the held touch", || {
-            let tasks = it.cli(&["tasks", "list", "--state", "scheduled"]);
+            let tasks = it.cli(&["tasks", "list", "--state", "held"]);
             tasks.as_array().filter(|tasks| tasks.len() == 1).map(|_| ())
         })
         .await;
