@@ -46,13 +46,16 @@ struct Way {
     why: Note,
 }
 
+/// `next` is where the step's own `next` leads, by default the following step.
 fn resolve(cadence: &Cadence, from: Option<usize>, target: &Target) -> usize {
     let following = from.map_or(0, |index| index + 1);
-    match target {
-        Target::Next => following,
-        Target::End => cadence.steps.len(),
+    let own = from.and_then(|index| cadence.steps.get(index)).map(|step| &step.next);
+    match (target, own) {
+        (Target::Next, Some(own)) if *own != Target::Next => resolve(cadence, from, own),
+        (Target::Next, _) => following,
+        (Target::End, _) => cadence.steps.len(),
         // Lint refuses unknown ids.
-        Target::Step(id) => cadence.step(id).map_or(following, |(index, _)| index),
+        (Target::Step(id), _) => cadence.step(id).map_or(following, |(index, _)| index),
     }
 }
 
@@ -251,6 +254,7 @@ fn schedule(
     let mut shifts = times.notes;
     shifts.extend(due.iter().flat_map(|due| due.shifts.iter().map(note_of)));
     shifts.extend(slot.note);
+    shifts.extend(new_thread(f, id, spec));
     let (key, due_at) = (touch.key, touch.due_at);
     f.world.add_touch(touch);
     if let Some(progress) = f.progress_mut(id) {
@@ -259,6 +263,13 @@ fn schedule(
     f.set_timer(id, alarm);
     f.say_of(id, Decision::Scheduled { key, step: step.id.clone(), due_at, shifts });
     Ok(())
+}
+
+/// The step whose thread it would continue never went out: it begins a new one.
+fn new_thread(f: &Folding<'_>, id: EnrollmentId, spec: &TouchSpec) -> Option<Note> {
+    let of = spec.reply_to.as_ref()?;
+    let went_out = f.enrollment(id)?.progress.last_sent(of).is_some();
+    (!went_out).then(|| Note::new("new_thread", format!("{of} did not go out: a new thread")))
 }
 
 /// Where a touch stands in time.

@@ -82,7 +82,7 @@ impl<'a> Standing<'a> {
 
     fn obstacle(&self, world: &World, now: Timestamp) -> Option<Obstacle> {
         let view = View::of_enrollment(world, self.enrollment.id, now);
-        if let Some(rule) = exits::standing_rule(&view, self.cadence) {
+        if let Some(rule) = exits::standing_rule(world, &view, self.cadence) {
             return Some(Obstacle::Exit(rule));
         }
         if let Reachable::Stopped(reason) = consent::reachable(world, self.contact, self.touch.channel) {

@@ -3,14 +3,16 @@
 
 use jiff::Timestamp;
 
-use crate::cadence::{Cadence, ExitEffect, ExitRule, ExitScope, Outcome, PauseLength, StepBody};
+use crate::cadence::{Cadence, ExitEffect, ExitRule, ExitScope, Outcome, PauseLength, PausePolicy, StepBody};
 use crate::contact::Reachable;
 use crate::enrollment::{HoldReason, Place, StepResult};
 use crate::event::{Classification, Event, EventKind, StopClass};
+use crate::expr::Facts;
 use crate::id::{ContactId, EnrollmentId};
 use crate::touch::{Note, TouchState};
-use crate::world::OutOfIds;
+use crate::world::{OutOfIds, World};
 
+use super::binding::View;
 use super::complete::{self, Completed};
 use super::folding::Folding;
 use super::schedule::Times;
@@ -122,13 +124,7 @@ fn matching(
     let (rule, effect) = built_in(event)?;
     let effect = match effect {
         BuiltIn::Exit(outcome) => ExitEffect::Exit { outcome },
-        BuiltIn::OutOfOffice => match event.detail.until {
-            Some(_) => ExitEffect::Pause(PauseLength::UntilEvent),
-            None => ExitEffect::Pause(PauseLength::For(cadence.map_or_else(
-                || crate::cadence::PausePolicy::default().out_of_office,
-                |cadence| cadence.pause.out_of_office,
-            ))),
-        },
+        BuiltIn::OutOfOffice => ExitEffect::Pause(PauseLength::UntilEvent),
     };
     Some((rule.to_owned(), effect))
 }
@@ -180,25 +176,33 @@ fn pause_by_rule(f: &mut Folding<'_>, id: EnrollmentId, rule: &str, length: &Pau
     }
 }
 
+/// When a pause ends; an event that names no date pauses for as long as an absence without one.
 fn until(f: &Folding<'_>, id: EnrollmentId, length: &PauseLength) -> Option<Timestamp> {
-    match length {
-        PauseLength::UntilEvent => {
-            let until = f.event.as_ref().and_then(|input| input.event.detail.until);
-            until.map(|until| f.world.clock.business(until))
-        }
-        PauseLength::Until(at) => Some(f.world.clock.business(*at)),
-        PauseLength::For(span) => {
-            let cadence = f.cadence_of(id)?;
-            let contact = f.world.contacts.get(&f.enrollment(id)?.contact)?;
-            let times = Times::of(f.world, &cadence, contact);
-            Some(span.after(f.now, &times.cadence).unwrap_or(f.now))
-        }
-    }
+    let cadence = f.cadence_of(id);
+    let span = match length {
+        PauseLength::Until(at) => return Some(f.world.clock.business(*at)),
+        PauseLength::For(span) => *span,
+        PauseLength::UntilEvent => match f.event.as_ref().and_then(|input| input.event.detail.until) {
+            Some(until) => return Some(f.world.clock.business(until)),
+            None => cadence.as_ref().map_or_else(PausePolicy::default, |one| one.pause.clone()).out_of_office,
+        },
+    };
+    let contact = f.world.contacts.get(&f.enrollment(id)?.contact)?;
+    let times = Times::of(f.world, cadence.as_ref()?, contact);
+    Some(span.after(f.now, &times.cadence).unwrap_or(f.now))
 }
 
 /// The rule without an event that is true now, if one is: judged before each touch.
-pub(super) fn standing_rule(view: &super::View<'_>, cadence: &Cadence) -> Option<ExitRule> {
-    cadence.exit.iter().find(|rule| rule.on.is_none() && view.allows(rule.when.as_ref())).cloned()
+pub(super) fn standing_rule(world: &World, view: &View<'_>, cadence: &Cadence) -> Option<ExitRule> {
+    // A rule that would do nothing must not keep the touch from going, again and again.
+    let acts = |effect: &ExitEffect| match effect {
+        ExitEffect::Exit { .. } => true,
+        ExitEffect::Ignore | ExitEffect::Pause(PauseLength::UntilEvent) => false,
+        ExitEffect::Pause(PauseLength::For(span)) => !span.is_zero(),
+        ExitEffect::Pause(PauseLength::Until(at)) => world.clock.business(*at) > view.now(),
+    };
+    let mut standing = cadence.exit.iter().filter(|rule| rule.on.is_none());
+    standing.find(|rule| view.allows(rule.when.as_ref())).filter(|rule| acts(&rule.effect)).cloned()
 }
 
 /// Applies a rule without an event.

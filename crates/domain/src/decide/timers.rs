@@ -213,7 +213,7 @@ fn skip(
 /// Marks a touch skipped; a task that is out is taken back.
 pub(super) fn leave_out(f: &mut Folding<'_>, touch: TouchId, why: &Note) {
     let Some(row) = f.world.touches.get_mut(&touch) else { return };
-    let was_out = matches!(row.state, TouchState::Open | TouchState::Unknown);
+    let was_out = matches!(row.state, TouchState::Open | TouchState::Unknown) || stop::is_unknown(row);
     row.state = TouchState::Skipped;
     row.fence += 1;
     row.note = Some(why.clone());

@@ -335,3 +335,33 @@ fn do_not_contact_suppresses_all_channels() {
 
     assert!(play.contact(&ada()).suppressions.stop_all().is_some());
 }
+
+#[test]
+fn a_rule_without_an_event_that_would_do_nothing_keeps_no_touch() {
+    for effect in [
+        ExitEffect::Ignore,
+        ExitEffect::Pause(PauseLength::For(span("0d"))),
+        ExitEffect::Pause(PauseLength::Until(at("2026-03-01 10:00"))),
+        ExitEffect::Pause(PauseLength::UntilEvent),
+    ] {
+        let idle = rule(None, "enrollment.day >= 1", effect.clone());
+        let mut play = Play::new(vec![cadence("demo", vec![call("a")]).exit(idle)]);
+        play.send(form());
+
+        play.at("2026-03-02 11:00");
+
+        assert_eq!(play.touch("a").state, TouchState::Open, "{effect:?}");
+    }
+}
+
+#[test]
+fn a_pause_until_a_date_that_the_event_does_not_name_lasts_as_an_absence_without_one() {
+    let rest = rule(Some(EventKind::MeetingCancelled), "", ExitEffect::Pause(PauseLength::UntilEvent));
+    let demo = cadence("demo", vec![call("a").day(2)]).exit(rest);
+    let mut play = Play::new(vec![demo.with(|cadence| cadence.pause.out_of_office = span("3d"))]);
+    play.send(form());
+
+    play.send(event(EventKind::MeetingCancelled));
+
+    assert_eq!(play.timer("demo"), Some((TimerKind::Resume, "2026-03-05 10:00".into())));
+}

@@ -241,3 +241,13 @@ fn steps_see_what_became_of_earlier_ones() {
 
     assert_eq!(play.step("demo"), "mail");
 }
+
+#[test]
+fn next_as_a_target_is_where_the_steps_own_next_leads() {
+    let steps = vec![call("a").outcome("busy", Target::Next).next(to("c")), call("b"), call("c")];
+    let mut play = Play::new(vec![cadence("demo", steps)]);
+    play.send(form());
+    play.at("2026-03-02 11:00").complete("a", "busy");
+
+    assert_eq!(play.step("demo"), "c");
+}

@@ -86,7 +86,7 @@ fn sent(kind: EventKind, how: u8) -> Sent {
             detail.channel = [None, Some(Channel::Email), Some(Channel::Call)][usize::from(how) % 3];
         }
         EventKind::Bounced => {
-            detail.bounce = Some(if how.is_multiple_of(2) { Bounce::Hard } else { Bounce::Soft })
+            detail.bounce = Some(if how.is_multiple_of(2) { Bounce::Hard } else { Bounce::Soft });
         }
         EventKind::ManualEnroll => detail.name = Some("main".into()),
         EventKind::ContactUpdated => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::cadence::{Reentry, Variant};
 use domain::catalog::Catalog;
 use domain::decide;
+use domain::decision::Decision;
 use domain::enrollment::EnrollmentState as State;
 use domain::event::EventKind;
 use domain::id::{TemplateName, VariantName};
@@ -153,6 +154,11 @@ fn reply_to_of_a_skipped_step_is_a_new_thread() {
     let task = decide::task(&play.world, play.touch("b").id).unwrap();
 
     assert_eq!((task["subject"].as_str(), &task["reply_to"]), (Some("b"), &json!(null)));
+    let recorded = play.world.decisions.iter().flat_map(|record| &record.items).any(|item| match item {
+        Decision::Scheduled { shifts, .. } => shifts.iter().any(|note| note.code == "new_thread"),
+        _ => false,
+    });
+    assert!(recorded);
 }
 
 // Variants.
