@@ -11,6 +11,7 @@
 //! This crate never decides where to read from (`ports::bus::start_at` does), never resets a position, and never looks
 //! into a payload. `rdkafka` and `rusqlite` stay inside of it.
 
+mod decisions;
 mod embedded;
 mod in_flight;
 mod kafka;
@@ -18,6 +19,7 @@ mod partitioner;
 mod retention;
 mod size;
 
+use decisions::JUDGE_EVERY;
 pub use embedded::{EmbeddedConfig, EmbeddedLog};
 pub use kafka::{KafkaBus, KafkaConfig, TopicLayout};
 pub use retention::Retention;

@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
+use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +52,23 @@ impl Cluster {
         self.orders.send((order, done)).unwrap();
         wait.recv().unwrap();
     }
+}
+
+/// The real broker, or a note that the case was left out since the mock cluster does otherwise.
+fn real(case: &str, mock: &str) -> Option<String> {
+    if let Ok(brokers) = std::env::var("DRUMBEAT_TEST_KAFKA") {
+        return Some(brokers);
+    }
+    let required = std::env::var("DRUMBEAT_REQUIRE_KAFKA").as_deref() == Ok("1");
+    assert!(!required, "a real Kafka is required, and DRUMBEAT_TEST_KAFKA names none");
+    let line =
+        format!("bus, kafka::{case}: no real Kafka (DRUMBEAT_TEST_KAFKA), and the mock cluster {mock}");
+    println!("SKIPPED {line}");
+    if let Some(path) = std::env::var_os("DRUMBEAT_SKIPS") {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+    None
 }
 
 fn config(brokers: &str, prefix: &str) -> KafkaConfig {
@@ -140,18 +158,45 @@ async fn a_cluster_that_is_not_there_is_unavailable_and_a_wrong_setting_is_broke
     assert!(matches!(absent, Err(BusError::Unavailable(_))), "{absent:?}");
 }
 
+/// Of a real broker only: the mock cluster makes every topic that it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_missing_is_unavailable_until_it_is_made() {
+    let Some(brokers) =
+        real("a_topic_that_is_missing_is_unavailable_until_it_is_made", "makes every topic by itself")
+    else {
+        return;
+    };
+    let prefix = format!("missing-{:x}", RandomState::new().hash_one("missing"));
+    let kafka = KafkaBus::connect(config(&brokers, &prefix)).await.unwrap();
+    let bus = Bus::of(&kafka);
+    let ready = kafka.ready().await;
+    assert!(
+        matches!(&ready, Err(BusError::Unavailable(text)) if text.contains("drumbeat topics")),
+        "{ready:?}"
+    );
+    assert!(matches!(publish(&kafka, "k", "0").await, Err(BusError::Unavailable(_) | BusError::Rejected(_))));
+    let mut reader = Reader::join(&bus, "g", &[Topic::Events], &Positions::default()).await;
+    reader.expect_unavailable().await;
+
+    bus.admin.ensure().await.unwrap();
+
+    publish_until_taken(&kafka).await;
+    let until = Instant::now() + Duration::from_secs(30);
+    while reader.taken().is_empty() {
+        assert!(Instant::now() < until, "the topic is not seen");
+        // Until it is seen, it is missed.
+        let _ = reader.step(10, Duration::from_millis(100)).await;
+    }
+    reader.close().await;
+}
+
 /// Members share partitions, and each record reaches the member that has its partition then. On the mock cluster a
 /// rebalance takes half a minute, so this is for a real broker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_share_partitions_and_hand_them_over() {
-    let Ok(brokers) = std::env::var("DRUMBEAT_TEST_KAFKA") else {
-        let why = "SKIPPED-NO-KAFKA: bus::kafka::members_share_partitions_and_hand_them_over: a rebalance of the mock cluster takes too long";
-        println!("{why}");
-        if let Some(path) = std::env::var_os("DRUMBEAT_SKIPS") {
-            use std::io::Write;
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            writeln!(file, "{why}").unwrap();
-        }
+    let Some(brokers) =
+        real("members_share_partitions_and_hand_them_over", "takes half a minute to rebalance")
+    else {
         return;
     };
     let prefix = format!("members-{:x}", RandomState::new().hash_one("members"));

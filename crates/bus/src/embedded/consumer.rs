@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Shared;
 use super::file::on_a_thread;
 use super::read::{records_from, state_of, states_of, version_of};
+use crate::JUDGE_EVERY;
 
 /// How often the appends of other processes are looked for while there is nothing to read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,6 +36,8 @@ pub(super) struct EmbeddedConsumer {
     left: watch::Receiver<u64>,
     /// The file's version when nothing was left to read; `None`: read whatever it is.
     exhausted_at: Option<i64>,
+    /// When the stopped partitions were last looked at.
+    judged: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ impl EmbeddedConsumer {
             appended: shared.appended.clone(),
             left: shared.membership.watch(),
             exhausted_at: None,
+            judged: Instant::now(),
             shared,
         })
     }
@@ -155,6 +159,28 @@ impl EmbeddedConsumer {
             }
         };
         Ok(start_at(state, stored.as_ref(), found.as_deref()))
+    }
+
+    /// Looks now and then whether a person has decided on what is stopped.
+    async fn look_for_decisions(&mut self) -> Result<Option<Delivery>, BusError> {
+        if self.judged.elapsed() < JUDGE_EVERY {
+            return Ok(None);
+        }
+        let stopped = self.partitions.iter().filter(|partition| partition.reading == Reading::Stopped);
+        for Partition { topic, number, .. } in stopped.cloned().collect::<Vec<_>>() {
+            let state = self.query(move |reader| state_of(reader, topic, number)).await?;
+            let start = self.start_of(&state).await?;
+            if let StartAt::Offset(offset) = start
+                && let Some(partition) = self.find(topic, number)
+            {
+                partition.next = offset;
+                partition.reading = Reading::Running;
+                self.exhausted_at = None;
+                return Ok(Some(Delivery::Assigned(vec![(state, start)])));
+            }
+        }
+        self.judged = Instant::now();
+        Ok(None)
     }
 
     /// Looks for records of the partitions that run, in turn.
@@ -246,6 +272,9 @@ impl Consumer for EmbeddedConsumer {
             self.left.borrow_and_update();
             if let Some(assigned) = self.assign().await? {
                 return Ok(Some(assigned));
+            }
+            if let Some(decided) = self.look_for_decisions().await? {
+                return Ok(Some(decided));
             }
             if let Some(records) = self.look(max.max(1)).await? {
                 return Ok(Some(records));

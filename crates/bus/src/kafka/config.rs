@@ -181,6 +181,8 @@ impl KafkaConfig {
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "1000")
             .set("fetch.error.backoff.ms", "50")
+            // Topics that are made, and partitions that are added, while we run.
+            .set("topic.metadata.refresh.interval.ms", "10000")
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384");
         let mut member = self.over(defaults);

@@ -23,9 +23,13 @@ use super::errors::{error_of, made, on_a_thread};
 use super::membership::{MemberContext, list_of};
 use super::partitions::{Partitions, Reading};
 use super::reader::{Reader, record_of};
+use crate::JUDGE_EVERY;
 
 /// How long leaving the group may take; beyond that it times out of it.
 const LEAVE: Duration = Duration::from_secs(5);
+
+/// How many bytes of payload are taken in at once.
+const MOST_BYTES_AHEAD: usize = 16 * 1024 * 1024;
 
 /// How long librdkafka may take to go to another offset.
 const SEEK: Duration = Duration::from_secs(5);
@@ -45,6 +49,8 @@ pub(super) struct KafkaConsumer {
     partitions: Partitions,
     /// Whether librdkafka has given up a position, and it is not yet known which.
     lost: bool,
+    /// When the stopped partitions were last looked at.
+    judged: Instant,
     deliveries: VecDeque<Delivery>,
 }
 
@@ -69,6 +75,7 @@ impl KafkaConsumer {
             owes: false,
             partitions: Partitions::default(),
             lost: false,
+            judged: Instant::now(),
             deliveries: VecDeque::new(),
         })
     }
@@ -178,7 +185,12 @@ impl KafkaConsumer {
         let Ok(Some(first)) = first.await else { return Ok(()) };
         self.take_in(first)?;
         // What else is there costs no waiting; enough of it makes batches of the other partitions fuller, too.
-        while self.partitions.waiting() < 4 * max {
+        let before = self.partitions.waiting();
+        loop {
+            let now = self.partitions.waiting();
+            if now.records >= before.records + 4 * max || now.bytes >= before.bytes + MOST_BYTES_AHEAD {
+                break;
+            }
             match next_now(&mut stream) {
                 Some(message) => self.take_in(message)?,
                 None => break,
@@ -199,6 +211,10 @@ impl KafkaConsumer {
                 self.lost = true;
                 Ok(())
             }
+            // Not an answer to what we asked for: the topic may still be made, and is looked for again.
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+            )) => Err(BusError::Unavailable("a topic is missing: `drumbeat topics` makes it".to_owned())),
             Err(problem) => match error_of("reading", &problem) {
                 BusError::Unavailable(trouble) => {
                     // librdkafka goes on by itself.
@@ -238,6 +254,29 @@ impl KafkaConsumer {
         if !stopped.is_empty() {
             self.deliveries.push_back(Delivery::Assigned(stopped));
         }
+        Ok(())
+    }
+
+    /// Looks now and then whether a person has decided on what is stopped.
+    async fn look_for_decisions(&mut self) -> Result<(), BusError> {
+        if self.judged.elapsed() < JUDGE_EVERY {
+            return Ok(());
+        }
+        for (topic, partition) in self.partitions.stopped() {
+            let stored = self.starts.stored(&self.cluster, topic, partition).await?;
+            let (state, start) =
+                self.ask(move |reader| start_of(reader, topic, partition, stored.as_ref())).await?;
+            if let StartAt::Offset(offset) = start {
+                self.go_to(topic, partition, offset).await?;
+                let place = (self.config.topic(topic), partition);
+                self.member()?
+                    .resume(&list_of(&[place]))
+                    .map_err(|problem| error_of("starting partitions", &problem))?;
+                self.partitions.add((topic, partition), &start);
+                self.deliveries.push_back(Delivery::Assigned(vec![(state, start)]));
+            }
+        }
+        self.judged = Instant::now();
         Ok(())
     }
 
@@ -312,13 +351,19 @@ impl Consumer for KafkaConsumer {
             self.hear()?;
             self.begin().await?;
             self.find_the_lost().await?;
+            self.look_for_decisions().await?;
             if let Some(delivery) = self.deliveries.pop_front() {
                 return Ok(Some(delivery));
             }
             if let Some(records) = self.partitions.deliver(max) {
                 return Ok(Some(Delivery::Records(records)));
             }
-            self.fetch(max, until).await?;
+            let look = if self.partitions.stopped().is_empty() {
+                until
+            } else {
+                until.min(self.judged + JUDGE_EVERY)
+            };
+            self.fetch(max, look).await?;
             if Instant::now() >= until {
                 self.hear()?;
                 let delivery = self.deliveries.pop_front();

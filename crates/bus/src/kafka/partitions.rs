@@ -29,7 +29,29 @@ pub(super) struct Partitions {
     all: BTreeMap<(Topic, i32), Partition>,
     /// Partitions with waiting records, in the order in which these came.
     turns: VecDeque<(Topic, i32)>,
-    waiting: usize,
+    waiting: Waiting,
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+/// One delivery holds no more bytes of payload than this, or one record.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+impl Waiting {
+    fn add(&mut self, record: &Record) {
+        self.records += 1;
+        self.bytes += record.payload.len();
+    }
+
+    fn remove(&mut self, record: &Record) {
+        self.records -= 1;
+        self.bytes -= record.payload.len();
+    }
 }
 
 impl Partitions {
@@ -76,6 +98,12 @@ impl Partitions {
         read.map(|(place, partition)| (*place, partition.at.clone())).collect()
     }
 
+    /// Partitions that wait for a person.
+    pub(super) fn stopped(&self) -> Vec<(Topic, i32)> {
+        let stopped = self.all.iter().filter(|(_, partition)| partition.reading == Reading::Stopped);
+        stopped.map(|(place, _)| *place).collect()
+    }
+
     /// Takes a record in, unless its partition is not read or is already past it.
     pub(super) fn take_in(&mut self, record: Record) {
         let Position { topic, partition, offset } = record.position;
@@ -88,12 +116,12 @@ impl Partitions {
         if state.waiting.is_empty() {
             self.turns.push_back(place);
         }
+        self.waiting.add(&record);
         state.waiting.push_back(record);
-        self.waiting += 1;
     }
 
-    /// How many records wait.
-    pub(super) fn waiting(&self) -> usize {
+    /// How much waits.
+    pub(super) fn waiting(&self) -> Waiting {
         self.waiting
     }
 
@@ -105,18 +133,24 @@ impl Partitions {
         let turn = self.turns.iter().position(running)?;
         let place = self.turns.remove(turn)?;
         let waiting = &mut self.all.get_mut(&place)?.waiting;
-        let records: Vec<Record> = waiting.drain(..waiting.len().min(max)).collect();
+        let mut bytes = 0;
+        let fitting = waiting.iter().take(max).take_while(|record| {
+            let fits = bytes < MOST_BYTES;
+            bytes += record.payload.len();
+            fits
+        });
+        let count = fitting.count();
+        let records: Vec<Record> = waiting.drain(..count).collect();
         if !waiting.is_empty() {
             self.turns.push_back(place);
         }
-        self.waiting -= records.len();
+        records.iter().for_each(|record| self.waiting.remove(record));
         Some(records)
     }
 
     fn drop_waiting(&mut self, place: (Topic, i32)) {
         if let Some(partition) = self.all.get_mut(&place) {
-            self.waiting -= partition.waiting.len();
-            partition.waiting.clear();
+            partition.waiting.drain(..).for_each(|record| self.waiting.remove(&record));
         }
         self.turns.retain(|turn| *turn != place);
     }
@@ -163,7 +197,19 @@ mod tests {
         assert_eq!(offsets(partitions.deliver(2)), [5]);
         assert_eq!(offsets(partitions.deliver(2)), [2]);
         assert_eq!(partitions.deliver(2), None);
-        assert_eq!(partitions.waiting(), 0);
+        assert_eq!(partitions.waiting(), Waiting::default());
+    }
+
+    #[test]
+    fn large_records_make_smaller_deliveries() {
+        let mut partitions = two();
+        for offset in 0..3 {
+            let large = Record { payload: vec![0; MOST_BYTES / 2 + 1].into(), ..record(A, offset) };
+            partitions.take_in(large);
+        }
+
+        assert_eq!(offsets(partitions.deliver(9)), [0, 1]);
+        assert_eq!(offsets(partitions.deliver(9)), [2]);
     }
 
     #[test]
@@ -197,6 +243,6 @@ mod tests {
         partitions.set(A, Reading::Stopped);
         partitions.take_in(record(A, 9));
         assert_eq!(partitions.deliver(9), None);
-        assert_eq!(partitions.waiting(), 0);
+        assert_eq!(partitions.waiting(), Waiting::default());
     }
 }

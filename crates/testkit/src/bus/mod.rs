@@ -101,6 +101,7 @@ macro_rules! bus_conformance {
             a_fresh_log_is_read_from_its_beginning: Nothing,
             reading_starts_where_the_store_says: Nothing,
             an_offset_outside_of_the_log_stops_the_partition: Nothing,
+            a_stopped_partition_goes_on_once_a_person_has_decided: Nothing,
             another_record_before_the_offset_stops_only_that_partition: Nothing,
             a_truncated_log_without_a_stored_offset_stops: Expiry,
             an_expired_record_before_the_offset_does_not_stop: Expiry,

@@ -56,6 +56,23 @@ pub async fn an_offset_outside_of_the_log_stops_the_partition(fixture: &mut impl
     reader.close().await;
 }
 
+/// `drumbeat offsets set` is noticed without a restart.
+pub async fn a_stopped_partition_goes_on_once_a_person_has_decided(fixture: &mut impl BusFixture) {
+    let bus = fixture.bus();
+    let positions = Positions::default();
+    let place = publish(&bus, message(Topic::Events, "k", "0")).await;
+    publish(&bus, message(Topic::Events, "k", "1")).await;
+    positions.set(Topic::Events, place.partition, 99, None);
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &positions).await;
+    reader.expect_nothing().await;
+
+    positions.set(Topic::Events, place.partition, 1, None);
+
+    assert_eq!(payload_of(&reader.read(1).await[0]), "1");
+    assert_eq!(reader.assigned.get(&(Topic::Events, place.partition)), Some(&StartAt::Offset(1)));
+    reader.close().await;
+}
+
 /// Another record before the stored offset: the log was made anew.
 pub async fn another_record_before_the_offset_stops_only_that_partition(fixture: &mut impl BusFixture) {
     let bus = fixture.bus();
