@@ -79,7 +79,7 @@ impl Processor {
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         let mut done = Processed::default();
         let mut from = batch.from;
-        let mut pending = vec![0..batch.items.len()];
+        let mut pending = Vec::from([std::ops::Range { start: 0, end: batch.items.len() }]);
         while let Some(range) = pending.pop() {
             let unit = unit(batch, letters, range.clone(), from);
             match self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await {

@@ -25,13 +25,13 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Outcome {
     line(&text)
 }
 
-/// Prints one line, quietly ending when nobody reads any more (`drumbeat tail | head`).
+/// Prints one line. Nobody reading any more (`drumbeat tail | head`) ends the command without a word.
 pub(crate) fn line(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.map_err(Failure::from),
-    }
+    writeln!(out, "{text}").map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::findings(),
+        _ => Failure::from(error),
+    })
 }
 
 /// A table with a header line, as wide as the terminal.

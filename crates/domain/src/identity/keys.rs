@@ -140,8 +140,7 @@ impl HashKeys {
     }
 
     fn under(key: &HashKey, workspace: &Workspace, kind: IdentityKind, value: &str) -> IdentityKey {
-        let number = [kind as i16 as u8];
-        let full = key.mac(&[&number, value.as_bytes()]);
+        let full = key.mac(&[&(kind as i16).to_be_bytes(), value.as_bytes()]);
         let mut half = [0; 16];
         half.copy_from_slice(&full[..16]);
         IdentityKey { workspace: workspace.clone(), kind, hash: IdentityHash(half) }

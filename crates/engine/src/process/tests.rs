@@ -68,7 +68,7 @@ impl Units for Units_ {
     }
 
     fn business(&self) -> BusinessClock {
-        BusinessClock::new(Timestamp::UNIX_EPOCH, Speed::default())
+        BusinessClock::new(Timestamp::UNIX_EPOCH, Speed::REAL)
     }
 }
 

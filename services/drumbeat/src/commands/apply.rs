@@ -14,7 +14,7 @@ use crate::exit::{Failure, Outcome};
 use crate::{output, wiring};
 
 /// Needs no store: names are looked up among the files only, and in the configuration's connectors.
-pub(super) async fn lint(global: &Global, args: &LintArgs) -> Outcome {
+pub(super) fn lint(global: &Global, args: &LintArgs) -> Outcome {
     let sources = read_all(&args.paths)?;
     let connectors = wiring::connector_names(&wiring::read(global)?);
     let known = manifest::Known::new().connectors(connectors);

@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Outcome {
                 .map(|entry| json!({ "key": entry.key, "value": entry.value, "origin": entry.origin.to_string() }))
                 .collect();
             output::show(global.output, &listed, || {
-                let rows = entries.iter().map(|entry| [entry.key.clone(), entry.value.to_string(), entry.origin.to_string()]);
+                let rows = entries.iter().map(|entry| [entry.key.clone(), entry.value.clone(), entry.origin.to_string()]);
                 println!("{}", output::table(["KEY", "VALUE", "FROM"], rows));
             })
         }

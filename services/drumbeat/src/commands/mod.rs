@@ -42,7 +42,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Migrate => config::migrate(global).await,
         Command::Topics(args) => topics::run(global, &args).await,
         Command::Offsets(command) => offsets::run(global, command).await,
-        Command::Lint(args) => apply::lint(global, &args).await,
+        Command::Lint(args) => apply::lint(global, &args),
         Command::Apply(args) => apply::apply(global, &args).await,
         Command::Export(args) => apply::export(global, &args).await,
         Command::Schema(_) => apply::schema(),

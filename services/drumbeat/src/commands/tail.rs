@@ -25,7 +25,10 @@ pub(super) async fn run(global: &Global, args: &TailArgs) -> Outcome {
     for (_, record) in &newest[shown..] {
         print(global, record)?;
     }
-    while !args.once {
+    if args.once {
+        return Ok(());
+    }
+    loop {
         let next = bench.store.decisions_after(&global.workspace, Some(after), PAGE).await?;
         for (row, record) in &next {
             after = *row;
@@ -35,7 +38,6 @@ pub(super) async fn run(global: &Global, args: &TailArgs) -> Outcome {
             tokio::time::sleep(POLL).await;
         }
     }
-    Ok(())
 }
 
 /// One record a line; following, JSON is a stream of documents.

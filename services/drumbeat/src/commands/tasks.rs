@@ -100,7 +100,7 @@ fn brief(task: &TaskView) -> Value {
         "contact": {
             "email": task.contact.email,
             "phone": task.contact.phone,
-            "crm_id": task.contact.crm_ids.first().map(|id| id.as_str()),
+            "crm_id": task.contact.crm_ids.first().map(domain::identity::CrmId::as_str),
         },
         "owner": touch.owner,
         "cadence": task.enrollment.cadence,

@@ -33,7 +33,7 @@ pub(crate) struct System {
     observers: Observers,
     admin: SocketAddr,
     /// Held until the process ends.
-    _claim: Option<Claim>,
+    claim: Option<Claim>,
 }
 
 /// A process whose roles run.
@@ -46,7 +46,8 @@ pub(crate) struct Started {
     pub(crate) admin: SocketAddr,
     /// The store, if a role uses it.
     pub(crate) store: Option<Arc<Store>>,
-    _claim: Option<Claim>,
+    /// Held until the process ends.
+    claim: Option<Claim>,
 }
 
 impl System {
@@ -69,7 +70,7 @@ impl System {
             lifecycle,
             observers: Observers { metrics, readiness },
             admin,
-            _claim: claim,
+            claim,
         })
     }
 
@@ -91,7 +92,7 @@ impl System {
         }
         let ingest = if roles.contains(&Role::Ingest) { Some(self.start_ingest(&bus)?) } else { None };
         self.observers.readiness.set("start", Status::Ready);
-        Ok(Started { lifecycle: self.lifecycle, ingest, admin: self.admin, store, _claim: self._claim })
+        Ok(Started { lifecycle: self.lifecycle, ingest, admin: self.admin, store, claim: self.claim })
     }
 
     /// Opens something, asking again while it cannot be reached: an outage at start is an outage like any other.
@@ -188,6 +189,7 @@ impl Started {
         if let Some(store) = self.store {
             store.close().await;
         }
+        drop(self.claim);
         ended
     }
 }
