@@ -19,7 +19,8 @@ use super::folding::Folding;
 use super::subject::Subject;
 
 /// Whether an event stops whenever it arrives: opt-outs, complaints and erasure, and a reply that asks to be left alone.
-pub(super) fn class(event: &Event) -> StopClass {
+#[must_use]
+pub fn class(event: &Event) -> StopClass {
     match event.detail.classification {
         Some(Classification::Unsubscribe) if event.kind == EventKind::Replied => StopClass::Always,
         _ => event.kind.stop_class(),

@@ -73,10 +73,11 @@ impl<'w> Folding<'w> {
     }
 
     fn tell(&mut self, what: Decision, enrollment: Option<EnrollmentUid>, contact: Option<ContactId>) {
-        self.items.push(what.clone());
         if !is_told(&what) {
+            self.items.push(what);
             return;
         }
+        self.items.push(what.clone());
         let event = self.event.as_ref().map(|input| input.event.id.clone());
         let key = enrollment
             .map(|uid| uid.to_string())

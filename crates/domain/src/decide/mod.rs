@@ -32,6 +32,7 @@ mod task;
 mod timers;
 
 pub use binding::View;
+pub use consent::class as stop_class;
 pub use dispatch::{Judgement, judge};
 pub use limits::{defer, reservations};
 pub use task::task;

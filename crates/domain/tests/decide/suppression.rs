@@ -234,3 +234,34 @@ fn a_person_suppresses_by_hand() {
 
     assert_eq!(play.contact(&ada()).suppressions.stop_all(), Some(StopReason::Manual));
 }
+
+#[test]
+fn a_reply_that_asks_to_be_left_alone_is_of_the_stop_class() {
+    use domain::decide::stop_class;
+    use domain::event::{Classification, StopClass};
+    let mut play = Play::new(vec![]);
+    for (classification, expected) in
+        [(Classification::Unsubscribe, StopClass::Always), (Classification::Negative, StopClass::Ordinary)]
+    {
+        let reply = event(EventKind::Replied).detail(|detail| detail.classification = Some(classification));
+
+        assert_eq!(stop_class(&play.input(reply).event), expected);
+    }
+}
+
+#[test]
+fn the_same_person_in_another_workspace_is_another_person() {
+    use domain::id::Workspace;
+    use domain::input::{EventInput, Input};
+    let mut play = Play::new(vec![cadence("demo", vec![call("a")])]);
+    play.send(form());
+
+    let input = play.input(event(EventKind::Unsubscribed));
+    let elsewhere =
+        domain::event::Event { workspace: Workspace::new("west").unwrap(), ..(*input.event).clone() };
+    play.fold(&Input::Event(EventInput { event: elsewhere.into(), ..input }));
+
+    assert_eq!(play.state("demo"), State::Live);
+    assert!(play.contact(&ada()).suppressions.is_empty());
+    assert_eq!(play.world.decisions.last().unwrap().workspace.as_str(), "west");
+}
