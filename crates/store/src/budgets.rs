@@ -58,6 +58,9 @@ impl Budgets {
             .sql(" where true order by 1, 2 on conflict do nothing");
         conn.run(stmt).await?;
         let mut budgets = Self::read(conn, keys()).await?;
+        if budgets.rows.len() != wanted.len() {
+            return Err(Fail::Contended("a budget was forgotten meanwhile".to_owned()));
+        }
         budgets.forget_after = wanted.iter().map(|(key, at)| (key.clone(), micros(*at))).collect();
         Ok(budgets)
     }

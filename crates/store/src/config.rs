@@ -28,6 +28,8 @@ pub struct StoreConfig {
     pub events_for: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
+    /// How long to wait for a free connection.
+    pub acquire_timeout: Duration,
     /// How often another process is looked for, where several write.
     pub poll: Duration,
 }
@@ -47,6 +49,7 @@ impl StoreConfig {
             dedupe_for: 30 * DAY,
             events_for: 180 * DAY,
             statement_timeout: Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(10),
             poll: Duration::from_millis(20),
         }
     }

@@ -25,7 +25,7 @@ impl Database {
         let options = options(config)?;
         let pool = PgPoolOptions::new()
             .max_connections(config.connections.max(2))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
         let beats = PgPoolOptions::new()
@@ -58,6 +58,8 @@ fn options(config: &StoreConfig) -> Result<PgConnectOptions, Fail> {
         // The statements are the same however many rows they carry, and every one of them goes by an index.
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_hashjoin", "off"),
         ("random_page_cost", "1.1"),
         ("jit", "off"),
         ("timezone", "UTC"),

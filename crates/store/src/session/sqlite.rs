@@ -30,7 +30,7 @@ impl Database {
         let time = Arc::new(Time { source: Source::Process(Arc::clone(&config.clock)), business });
         let readers = SqlitePoolOptions::new()
             .max_connections(config.connections.max(2))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
             .connect_lazy_with(options(&config.url)?.read_only(true));
         let writer = Writer::start(conn, Arc::clone(&time), signals);

@@ -106,14 +106,18 @@ impl Closure {
             return Ok(());
         }
         let stmt = conn
-            .stmt("select e.id, e.contact from enrollments e where e.id")
+            .stmt("select e.id, e.contact, cast(null as bigint) from enrollments e where e.id")
             .any(self.enrollments.iter().map(|id| id.0))
-            .sql(" union select t.enrollment, t.contact from touches t where t.id")
+            .sql(" union select t.enrollment, t.contact, t.id from touches t where t.id")
             .any(self.touches.iter().map(|id| id.0));
+        // What an input names and is not there is nobody's.
+        self.enrollments.clear();
+        self.touches.clear();
         for row in conn.fetch(stmt).await? {
             let mut row = row.cursor();
             self.enrollments.insert(EnrollmentId(row.int()?));
             self.contacts.insert(ContactId(row.int()?));
+            self.touches.extend(row.opt_int()?.map(TouchId));
         }
         Ok(())
     }

@@ -47,9 +47,13 @@ impl Loader<'_> {
             closure.identities.iter().partition(|key| is_account(key) && closure.settled.contains(key));
         self.identities(open.into_iter(), Hold::Lock).await?;
         self.identities(settled.into_iter(), Hold::Share).await?;
+        let missing = closure.needed.iter().filter(|key| self.world.identities.get(key).is_none()).count();
+        all_there("identities", missing)?;
         let accounts = if closure.holds_accounts { Hold::Lock } else { Hold::Share };
         self.accounts(&closure.accounts, accounts).await?;
+        all_there("accounts", closure.accounts.len() - self.world.accounts.len())?;
         self.contacts(&closure.contacts, Hold::Lock).await?;
+        all_there("contacts", closure.contacts.len() - self.world.contacts.len())?;
         if closure.whole.is_empty() {
             return Ok(Vec::new());
         }
@@ -146,15 +150,28 @@ impl Loader<'_> {
         if contacts.is_empty() && named.is_empty() {
             return Ok(());
         }
+        // Found first and then locked by their keys alone: PostgreSQL drops a row without a word when it changed since the
+        // statement began and the statement finds it in a less direct way.
+        let find = self
+            .conn
+            .stmt("select e.id from enrollments e where e.contact")
+            .any(contacts.iter().map(|id| id.0))
+            .sql(&format!(" and e.{}", enrollment::LIVE));
+        let mut ids: BTreeSet<i64> = named.iter().map(|id| id.0).collect();
+        for row in self.conn.fetch(find).await? {
+            ids.insert(row.cursor().int()?);
+        }
         let stmt = self
             .conn
-            .stmt(&format!("select {} from enrollments e where e.id in (", select(enrollment::COLUMNS, "e")))
-            .sql("select l.id from enrollments l where l.contact")
-            .any(contacts.iter().map(|id| id.0))
-            .sql(&format!(" and l.{} union all select n.id from enrollments n where n.id", enrollment::LIVE))
-            .any(named.iter().map(|id| id.0))
-            .sql(") order by e.id");
-        let live = hold(stmt, holding, "e");
+            .stmt(&format!("select {} from enrollments e where e.id", enrollment::COLUMNS));
+        let found = ids.len();
+        let stmt = stmt.any(ids).sql(" order by e.id");
+        let rows = self.conn.fetch(hold(stmt, holding, "e")).await?;
+        all_there("enrollments", found - rows.len())?;
+        for row in rows {
+            let row = enrollment::read(&row)?;
+            self.world.enrollments.load(row.id, row);
+        }
         // The contact's lock keeps what has ended as it is.
         let ended = self
             .conn
@@ -165,9 +182,9 @@ impl Loader<'_> {
             .sql("from enrollments where ended_at is not null and contact")
             .any(contacts.iter().map(|id| id.0))
             .sql(") as e where place = 1");
-        for stmt in [ended, live] {
-            for row in self.conn.fetch(stmt).await? {
-                let row = enrollment::read(&row)?;
+        for row in self.conn.fetch(ended).await? {
+            let row = enrollment::read(&row)?;
+            if self.world.enrollments.get(&row.id).is_none() {
                 self.world.enrollments.load(row.id, row);
             }
         }
@@ -189,15 +206,25 @@ impl Loader<'_> {
         if enrollments.is_empty() && named.is_empty() {
             return Ok(());
         }
+        let find = self
+            .conn
+            .stmt("select t.id from touches t where t.enrollment")
+            .any(enrollments.iter().map(|id| id.0))
+            .sql(&format!(" and not t.{}", touch::FINAL));
+        let mut ids: BTreeSet<i64> = named.iter().map(|id| id.0).collect();
+        for row in self.conn.fetch(find).await? {
+            ids.insert(row.cursor().int()?);
+        }
         let stmt = self
             .conn
-            .stmt(&format!("select {} from touches t where t.id in (", select(touch::COLUMNS, "t")))
-            .sql("select l.id from touches l where l.enrollment")
-            .any(enrollments.iter().map(|id| id.0))
-            .sql(&format!(" and not l.{} union all select n.id from touches n where n.id", touch::FINAL))
-            .any(named.iter().map(|id| id.0))
-            .sql(") order by t.id");
-        for row in self.conn.fetch(hold(stmt, holding, "t")).await? {
+            .stmt(&format!("select {} from touches t where t.id", touch::COLUMNS));
+        let found = ids.len();
+        let stmt = stmt.any(ids).sql(" order by t.id");
+        let rows = self.conn.fetch(hold(stmt, holding, "t")).await?;
+        if holding == Hold::Lock {
+            all_there("touches", found - rows.len())?;
+        }
+        for row in rows {
             let row = touch::read(&row)?;
             self.world.touches.load(row.id, row);
         }
@@ -221,6 +248,11 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// Rows that were found are never deleted, so one that a lock did not give was dropped by the database: begin again.
+fn all_there(what: &'static str, missing: usize) -> Result<(), Fail> {
+    if missing == 0 { Ok(()) } else { Err(Fail::Contended(format!("{missing} {what} were not given"))) }
 }
 
 fn is_account(key: &IdentityKey) -> bool {

@@ -114,6 +114,7 @@ macro_rules! store_conformance {
             units::a_panic_is_the_inputs_fault_and_writes_nothing,
             units::a_fold_gets_more_ids_when_it_needs_them,
             units::a_timer_fires_once,
+            units::an_input_that_names_nothing_changes_nothing,
             units::an_overtaken_timer_is_dropped,
             units::letters_go_out_with_the_offset,
             units::two_workspaces_never_meet,
