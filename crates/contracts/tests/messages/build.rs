@@ -69,7 +69,7 @@ fn note() -> impl Strategy<Value = Note> {
     ("[a-z_]{1,20}", words()).prop_map(|(code, text)| Note::new(code, text))
 }
 
-pub fn json() -> impl Strategy<Value = Value> {
+pub(crate) fn json() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -150,7 +150,7 @@ fn detail() -> impl Strategy<Value = Detail> {
     })
 }
 
-pub fn event_of(kind: EventKind) -> impl Strategy<Value = Event> {
+pub(crate) fn event_of(kind: EventKind) -> impl Strategy<Value = Event> {
     let head = (event_id(), digest(), workspace(), source(), moment(), moment());
     let detail = prop_oneof![1 => Just(Detail::default()), 4 => detail()];
     (head, subject(), account(), detail, of(words())).prop_map(
@@ -173,7 +173,7 @@ pub fn event_of(kind: EventKind) -> impl Strategy<Value = Event> {
     )
 }
 
-pub fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     select(EventKind::ALL.to_vec()).prop_flat_map(event_of)
 }
 
@@ -185,7 +185,7 @@ fn bytes() -> impl Strategy<Value = bytes::Bytes> {
     vec(any::<u8>(), 0..200).prop_map(bytes::Bytes::from)
 }
 
-pub fn quarantined() -> impl Strategy<Value = Quarantined> {
+pub(crate) fn quarantined() -> impl Strategy<Value = Quarantined> {
     let head = (digest(), event_id(), workspace(), source(), words(), moment());
     (head, note(), bytes(), words(), headers(), of(any::<u32>())).prop_map(
         |(head, reason, body, content_type, headers, item)| {
@@ -207,7 +207,7 @@ pub fn quarantined() -> impl Strategy<Value = Quarantined> {
     )
 }
 
-pub fn redelivery() -> impl Strategy<Value = Redelivery> {
+pub(crate) fn redelivery() -> impl Strategy<Value = Redelivery> {
     (quarantined(), moment(), of(words())).prop_map(|(quarantined, requested_at, actor)| Redelivery {
         quarantined,
         requested_at,
@@ -215,7 +215,7 @@ pub fn redelivery() -> impl Strategy<Value = Redelivery> {
     })
 }
 
-pub fn dead_letter() -> impl Strategy<Value = DeadLetter> {
+pub(crate) fn dead_letter() -> impl Strategy<Value = DeadLetter> {
     let record = (bytes(), vec(any::<u8>(), 0..40), headers());
     let place = ("[a-z]{1,12}", any::<i32>(), any::<i64>());
     (of(workspace()), record, note(), any::<u32>(), moment(), place).prop_map(
@@ -236,7 +236,7 @@ pub fn dead_letter() -> impl Strategy<Value = DeadLetter> {
     )
 }
 
-pub fn delivery() -> impl Strategy<Value = Delivery> {
+pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     let counts = (any::<u16>(), any::<u32>(), any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>());
     (workspace(), source(), moment(), select(Verdict::ALL.to_vec()), of(note()), counts).prop_map(
         |(
@@ -262,7 +262,7 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
     )
 }
 
-pub fn decision() -> impl Strategy<Value = Decision> {
+pub(crate) fn decision() -> impl Strategy<Value = Decision> {
     let refusal = (select(RefusalRule::ALL.to_vec()), words(), json());
     prop_oneof![
         note().prop_map(|why| Decision::Ignored { why }),
@@ -308,7 +308,7 @@ pub fn decision() -> impl Strategy<Value = Decision> {
     ]
 }
 
-pub fn decision_record() -> impl Strategy<Value = DecisionRecord> {
+pub(crate) fn decision_record() -> impl Strategy<Value = DecisionRecord> {
     let cause = prop_oneof![
         (digest(), event_id(), source(), select(EventKind::ALL.to_vec()), moment()).prop_map(
             |(digest, id, source, kind, occurred_at)| Cause::Event { digest, id, source, kind, occurred_at }
@@ -327,7 +327,7 @@ pub fn decision_record() -> impl Strategy<Value = DecisionRecord> {
     )
 }
 
-pub fn outcome() -> impl Strategy<Value = Outcome> {
+pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
     (workspace(), words(), moment(), decision(), of(any::<i64>()), of(uid()), of(event_id()), of(words()))
         .prop_map(|(workspace, key, at, what, contact, enrollment, event, trace)| Outcome {
             workspace,
