@@ -95,6 +95,8 @@ pub trait Observer: Send + Sync {
     fn passed_over(&self, why: &'static str);
     /// A connection waits this long, for the reason given.
     fn waiting(&self, connector: &str, wait: Duration);
+    /// Whether the dispatcher can work: `None`, or why not.
+    fn troubled(&self, why: Option<&str>);
 }
 
 /// Runs until `stop` is cancelled, then lets what is in flight end.

@@ -60,6 +60,7 @@ async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
         let now = deps.clock.monotonic();
         match beat_once(deps, standing).await {
             Ok(()) => {
+                deps.observer.troubled(None);
                 let since = *beating_since.get_or_insert(now);
                 // A database outage makes nobody dead: only an unbroken heart may judge others.
                 let worker = standing.borrow().worker;
@@ -71,6 +72,7 @@ async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
             }
             Err(error) => {
                 beating_since = None;
+                deps.observer.troubled(Some(&error.to_string()));
                 tracing::warn!(error = %error, "the heartbeat could not be written");
             }
         }

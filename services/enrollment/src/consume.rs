@@ -10,6 +10,7 @@ use ports::StoreError;
 use ports::bus::{BusError, Consumer, Delivery, PartitionState, Record, StartAt, Starts, StoredOffset, Topic};
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::decode::{RecordLetters, item};
 use crate::{Deps, Settings};
@@ -18,6 +19,8 @@ use crate::{Deps, Settings};
 const GROUP: &str = "enrollment";
 /// How long one look for records takes when there are none.
 const LOOK: Duration = Duration::from_millis(500);
+/// How many traces a batch's span links to.
+const LINKS: usize = 16;
 /// How long to wait while something cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -124,8 +127,13 @@ impl<'a> Loop<'a> {
         };
         let partition = first.position.partition;
         let started = self.deps.clock.monotonic();
+        let span = tracing::info_span!("enrollment.batch", partition, events = records.len());
+        // A batch has many parents, so it has none and links to some: enough to find it from a trace.
+        for trace in records.iter().filter_map(|record| record.headers.get("traceparent")).take(LINKS) {
+            runtime::telemetry::propagation::link(&span, trace);
+        }
         loop {
-            match self.process(records, partition).await {
+            match self.process(records, partition).instrument(span.clone()).await {
                 Ok(done) => {
                     let took = self.deps.clock.monotonic().saturating_sub(started);
                     self.deps.observer.batch(done.report.fresh, done.report.duplicates, took);

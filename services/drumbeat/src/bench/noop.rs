@@ -124,6 +124,8 @@ impl dispatcher::Observer for Seen {
     fn waiting(&self, _: &str, _: Duration) {
         self.count("waited");
     }
+
+    fn troubled(&self, _: Option<&str>) {}
 }
 
 /// The units of a store, which count what was settled as sent once it is committed.

@@ -13,7 +13,10 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Outcome {
     match command {
         ConfigCommand::Check => {
             let mut findings = config.check();
-            findings.extend(deeper(&config));
+            // Those who interpret a section would only repeat what is wrong with it.
+            if findings.iter().all(|finding| finding.severity != Severity::Error) {
+                findings.extend(deeper(&config));
+            }
             let listed: Vec<_> = findings.iter().map(|finding| json!(finding.to_string())).collect();
             output::show(global.output, &listed, || {
                 for finding in &findings {

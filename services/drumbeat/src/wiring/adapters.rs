@@ -43,6 +43,8 @@ pub(crate) async fn open_store(config: &Config, clock: &Arc<dyn Clock>, name: &s
         name: format!("drumbeat-{name}"),
         events_for: config.store.keep.get(),
         dedupe_for: dedupe_for(config),
+        acquire_timeout: config.store.acquire_timeout.get(),
+        poll: config.dispatch.poll.get(),
         ..StoreConfig::new(url(config)?, keys(config)?, Arc::clone(clock))
     };
     Ok(Arc::new(Store::connect(settings).await?))

@@ -14,6 +14,8 @@ pub(crate) struct Observers {
 
 /// The readiness check of the loop that applies events.
 const EVENTS: &str = "events";
+/// The readiness check of the dispatcher.
+const DISPATCH: &str = "dispatch";
 /// The readiness check of partitions that wait for a person.
 const PARTITIONS: &str = "partitions";
 
@@ -22,6 +24,11 @@ impl Observers {
     pub(crate) fn expect_enrollment(&self) {
         self.readiness.register(EVENTS);
         self.readiness.set(PARTITIONS, Status::Ready);
+    }
+
+    /// Registers the check of the dispatcher: not ready until its heart has beaten.
+    pub(crate) fn expect_dispatcher(&self) {
+        self.readiness.register(DISPATCH);
     }
 }
 
@@ -65,5 +72,9 @@ impl dispatcher::Observer for Observers {
 
     fn waiting(&self, connector: &str, wait: Duration) {
         self.metrics.permit_waited(connector, wait);
+    }
+
+    fn troubled(&self, why: Option<&str>) {
+        self.readiness.set(DISPATCH, why.map_or(Status::Ready, Status::not_ready));
     }
 }

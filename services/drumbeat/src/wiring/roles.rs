@@ -158,6 +158,7 @@ impl System {
     }
 
     fn start_dispatcher(&self, store: &Arc<Store>, catalogs: &Arc<Catalogs>) -> Result<(), Failure> {
+        self.observers.expect_dispatcher();
         let deps = dispatcher::Deps {
             units: Arc::<Store>::clone(store),
             dispatch: Arc::<Store>::clone(store),
