@@ -25,6 +25,12 @@ pub(super) async fn apply(store: &Store, connectors: &[String]) -> Result<Vec<St
         activation: Activation::Activate,
         actor: "demo",
     };
-    let report = engine::apply(store, &sources, how).await.map_err(|error| Failure::Refused(error.to_string()))?;
-    Ok(report.documents.into_iter().filter(|document| document.kind == "Cadence").map(|document| document.name).collect())
+    let report =
+        engine::apply(store, &sources, how).await.map_err(|error| Failure::Refused(error.to_string()))?;
+    Ok(report
+        .documents
+        .into_iter()
+        .filter(|document| document.kind == "Cadence")
+        .map(|document| document.name)
+        .collect())
 }

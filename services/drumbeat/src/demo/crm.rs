@@ -81,7 +81,11 @@ impl Crm {
     }
 
     /// Serves until nobody sends to it any more.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        shutdown: Shutdown,
+    ) -> std::io::Result<()> {
         let crm = Data::from(self);
         let server = HttpServer::new(move || {
             App::new()
@@ -160,8 +164,12 @@ async fn list(crm: Data<Crm>) -> HttpResponse {
 async fn create(crm: Data<Crm>, request: HttpRequest, task: Json<Value>) -> HttpResponse {
     let key = request.headers().get("Idempotency-Key").and_then(|key| key.to_str().ok());
     match key {
-        Some(key) => HttpResponse::Created().json(json!({ "id": crm.create(key.to_owned(), task.into_inner()) })),
-        None => HttpResponse::BadRequest().json(json!({ "message": "the header Idempotency-Key is missing" })),
+        Some(key) => {
+            HttpResponse::Created().json(json!({ "id": crm.create(key.to_owned(), task.into_inner()) }))
+        }
+        None => {
+            HttpResponse::BadRequest().json(json!({ "message": "the header Idempotency-Key is missing" }))
+        }
     }
 }
 

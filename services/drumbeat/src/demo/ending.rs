@@ -48,7 +48,14 @@ const PROMISES: [Promise; 5] = [
         withdrawn: 2,
     },
     // After the last mail the cadence waits for late answers.
-    Promise { person: &DAN, state: Some(EnrollmentState::Live), by: None, outcome: None, tasks: 5, withdrawn: 0 },
+    Promise {
+        person: &DAN,
+        state: Some(EnrollmentState::Live),
+        by: None,
+        outcome: None,
+        tasks: 5,
+        withdrawn: 0,
+    },
     Promise { person: &EVA, state: None, by: None, outcome: None, tasks: 0, withdrawn: 0 },
 ];
 
@@ -68,7 +75,10 @@ pub(super) async fn reckon(stage: &Stage) -> Result<(), Missed> {
         return Err(Missed("a touch reached the CRM as two tasks".to_owned()));
     }
     let withdrawn = records.iter().filter(|record| record.withdrawn.is_some()).count();
-    say(&format!("  {} tasks reached the CRM, none of them twice; {withdrawn} were withdrawn", records.len()))?;
+    say(&format!(
+        "  {} tasks reached the CRM, none of them twice; {withdrawn} were withdrawn",
+        records.len()
+    ))?;
 
     say(&format!("\nWhy is Cleo left alone? From `drumbeat explain {}`:", CLEO.email))?;
     let found = stage.lookout.explanation(CLEO.email).await?;

@@ -53,7 +53,8 @@ impl Folder {
             moved.push((CRM_PORT, crm));
         }
         std::fs::write(path.join(CONFIG), text)?;
-        let secrets = [("website-forms", FORMS_SECRET), ("mail-events", MAIL_SECRET), ("crm-tasks", CRM_SECRET)];
+        let secrets =
+            [("website-forms", FORMS_SECRET), ("mail-events", MAIL_SECRET), ("crm-tasks", CRM_SECRET)];
         for (name, secret) in secrets {
             std::fs::write(path.join(format!("{name}.secret")), format!("{secret}\n"))?;
         }

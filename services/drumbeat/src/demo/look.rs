@@ -32,7 +32,11 @@ impl Lookout {
     }
 
     /// Waits until the CRM's tasks satisfy `look`.
-    pub(super) async fn crm<T>(&self, what: &str, look: impl Fn(&[Record]) -> Option<T>) -> Result<T, Missed> {
+    pub(super) async fn crm<T>(
+        &self,
+        what: &str,
+        look: impl Fn(&[Record]) -> Option<T>,
+    ) -> Result<T, Missed> {
         let mut changes = self.crm.changes();
         let waiting = async {
             loop {
@@ -55,14 +59,18 @@ impl Lookout {
 
     /// Waits until a rep has worked the task of a step.
     pub(super) async fn worked(&self, step: &str, email: &str) -> Result<Record, Missed> {
-        let of = |record: &&Record| record.text("step") == step && record.email() == email && record.result.is_some();
-        self.crm(&format!("a rep's word on {step} for {email}"), |records| records.iter().find(of).cloned()).await
+        let of = |record: &&Record| {
+            record.text("step") == step && record.email() == email && record.result.is_some()
+        };
+        self.crm(&format!("a rep's word on {step} for {email}"), |records| records.iter().find(of).cloned())
+            .await
     }
 
     /// Waits until so many tasks of a person are withdrawn.
     pub(super) async fn withdrawn(&self, email: &str, count: usize) -> Result<(), Missed> {
         self.crm(&format!("{count} withdrawn tasks of {email}"), |records| {
-            let gone = records.iter().filter(|record| record.email() == email && record.withdrawn.is_some()).count();
+            let gone =
+                records.iter().filter(|record| record.email() == email && record.withdrawn.is_some()).count();
             (gone == count).then_some(())
         })
         .await
@@ -90,7 +98,9 @@ impl Lookout {
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| Err(missed(&format!("{email}: {what}"))))
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .unwrap_or_else(|_| Err(missed(&format!("{email}: {what}"))))
     }
 
     /// Waits until a person's only enrollment is in a state.

@@ -153,7 +153,7 @@ fn invite(folder: &Folder, at: &Addresses) -> Outcome {
     line(&format!(
         "  signature=$(printf '%s' \"$body\" | openssl dgst -sha256 -hmac '{FORMS_SECRET}' | sed 's/.* //')"
     ))?;
-    line(&format!("  curl -sS http://{ingest}/hooks/website-forms -H 'Content-Type: application/json' \\"))?;
+    line(&format!("  curl -sS -w '\\n' http://{ingest}/hooks/website-forms -H 'Content-Type: application/json' \\"))?;
     line("    -H \"X-Signature: sha256=$signature\" --data-binary \"$body\"")?;
     line("\nThen, in another terminal:\n")?;
     line(&format!("  {drumbeat} explain you@example.com"))?;

@@ -50,11 +50,6 @@ impl Teller {
         Self { zone: TimeZone::get(ZONE).unwrap_or(TimeZone::UTC), business, clock }
     }
 
-    /// A heading.
-    pub(super) fn act(&self, title: &str) -> Outcome {
-        output::line(&format!("\n{title}"))
-    }
-
     /// Business time.
     pub(super) fn now(&self) -> Timestamp {
         self.business.business(self.clock.now())
@@ -65,4 +60,9 @@ impl Teller {
         let day = at.to_zoned(self.zone.clone()).strftime("%a %d %b %H:%M").to_string();
         output::line(&format!("  {day}  {:<8} {text}", voice.as_str()))
     }
+}
+
+/// A heading.
+pub(super) fn act(title: &str) -> Outcome {
+    output::line(&format!("\n{title}"))
 }

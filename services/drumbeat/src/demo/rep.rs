@@ -13,7 +13,9 @@ use super::story::{ADA, DAN};
 fn result(record: &Record) -> Option<&'static str> {
     match (record.email(), record.text("step")) {
         (email, "call-now") if email == ADA.email || email == DAN.email => Some("no_answer"),
-        (email, "confirm" | "follow" | "last-mail") if email == ADA.email || email == DAN.email => Some("done"),
+        (email, "confirm" | "follow" | "last-mail") if email == ADA.email || email == DAN.email => {
+            Some("done")
+        }
         (email, "hot-call") if email == ADA.email => Some("meeting_booked"),
         (email, "last-call") if email == DAN.email => Some("wrong_number"),
         _ => None,

@@ -34,7 +34,10 @@ impl Answer {
         if self.status == 202 {
             return Ok(self);
         }
-        Err(Missed(format!("ingest answered {} to a webhook that it should have taken: {}", self.status, self.body)))
+        Err(Missed(format!(
+            "ingest answered {} to a webhook that it should have taken: {}",
+            self.status, self.body
+        )))
     }
 }
 
@@ -72,10 +75,14 @@ impl Senders {
         let body = json!({ "type": kind, "data": data }).to_string();
         let at = self.clock.now().as_second();
         let key = MAIL_SECRET.strip_prefix("whsec_").and_then(|key| BASE64_STANDARD.decode(key).ok());
-        let key = key.ok_or_else(|| Missed("the secret of the mails is no Standard Webhooks secret".to_owned()))?;
+        let key =
+            key.ok_or_else(|| Missed("the secret of the mails is no Standard Webhooks secret".to_owned()))?;
         let signed = BASE64_STANDARD.encode(hmac(&key, format!("{id}.{at}.{body}").as_bytes()));
-        let headers =
-            [("webhook-id", id.to_owned()), ("webhook-timestamp", at.to_string()), ("webhook-signature", format!("v1,{signed}"))];
+        let headers = [
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", at.to_string()),
+            ("webhook-signature", format!("v1,{signed}")),
+        ];
         self.post("mail-events", body, &headers).await
     }
 
@@ -111,7 +118,11 @@ impl Senders {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let response = self.client.send(request).await.map_err(|error| Missed(format!("ingest was not reached: {error}")))?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| Missed(format!("ingest was not reached: {error}")))?;
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         Ok(Answer { status: response.status, body })
     }

@@ -12,7 +12,7 @@ use super::crm::Crm;
 use super::look::Lookout;
 use super::print::{Teller, Voice};
 use super::senders::{Answer, Senders};
-use super::{Missed, ending, rep};
+use super::{Missed, ending, print, rep};
 
 /// Someone in the story.
 pub(super) struct Person {
@@ -24,20 +24,45 @@ pub(super) struct Person {
 }
 
 /// Opens the mail, is called at once, and books a meeting.
-pub(super) const ADA: Person =
-    Person { first_name: "Ada", last_name: "Park", email: "ada@northwind.example", phone: "+12125550101", country: "US" };
+pub(super) const ADA: Person = Person {
+    first_name: "Ada",
+    last_name: "Park",
+    email: "ada@northwind.example",
+    phone: "+12125550101",
+    country: "US",
+};
 /// Replies.
-pub(super) const BEN: Person =
-    Person { first_name: "Ben", last_name: "Osei", email: "ben@contoso.example", phone: "+12125550102", country: "US" };
+pub(super) const BEN: Person = Person {
+    first_name: "Ben",
+    last_name: "Osei",
+    email: "ben@contoso.example",
+    phone: "+12125550102",
+    country: "US",
+};
 /// Opts out, and asks again later.
-pub(super) const CLEO: Person =
-    Person { first_name: "Cleo", last_name: "Ruiz", email: "cleo@fabrikam.example", phone: "+14165550103", country: "CA" };
+pub(super) const CLEO: Person = Person {
+    first_name: "Cleo",
+    last_name: "Ruiz",
+    email: "cleo@fabrikam.example",
+    phone: "+14165550103",
+    country: "CA",
+};
 /// Never answers.
-pub(super) const DAN: Person =
-    Person { first_name: "Dan", last_name: "Levi", email: "dan@initech.example", phone: "+12125550104", country: "US" };
+pub(super) const DAN: Person = Person {
+    first_name: "Dan",
+    last_name: "Levi",
+    email: "dan@initech.example",
+    phone: "+12125550104",
+    country: "US",
+};
 /// Is not whom the cadence is for.
-pub(super) const EVA: Person =
-    Person { first_name: "Eva", last_name: "Kern", email: "eva@globex.example", phone: "+493055501055", country: "DE" };
+pub(super) const EVA: Person = Person {
+    first_name: "Eva",
+    last_name: "Kern",
+    email: "eva@globex.example",
+    phone: "+493055501055",
+    country: "DE",
+};
 
 impl Person {
     fn form(&self, number: u32) -> Value {
@@ -72,28 +97,30 @@ pub(super) async fn play(stage: &Stage) -> Result<(), Missed> {
     }
 }
 
+fn act(title: &str) -> Result<(), Missed> {
+    print::act(title).map_err(|error| Missed(error.to_string()))
+}
+
 async fn acts(stage: &Stage) -> Result<(), Missed> {
-    stage.act("Webhooks come in; each is checked, made durable, then answered")?;
+    act("Webhooks come in; each is checked, made durable, then answered")?;
     webhooks(stage).await?;
-    stage.act("Touches come due in business hours and become tasks (+) in the CRM; a rep works Ada's and Dan's")?;
+    act("Touches come due in business hours and become tasks (+) in the CRM; a rep works Ada's and Dan's")?;
     tasks(stage).await?;
-    stage.act("An open, a reply and an opt-out: what no longer holds is withdrawn (-)")?;
+    act("An open, a reply and an opt-out: what no longer holds is withdrawn (-)")?;
     answers(stage).await?;
-    stage.act("Dan never answers: two more tries, then a last mail")?;
+    act("Dan never answers: two more tries, then a last mail")?;
     for step in ["follow", "last-call", "last-mail"] {
         stage.lookout.worked(step, DAN.email).await?;
     }
-    stage.act("What came of it")?;
+    act("What came of it")?;
     ending::reckon(stage).await
 }
 
 impl Stage {
-    fn act(&self, title: &str) -> Result<(), Missed> {
-        self.teller.act(title).map_err(|error| Missed(error.to_string()))
-    }
-
     fn say(&self, voice: Voice, text: &str) -> Result<(), Missed> {
-        self.teller.at(self.teller.now(), voice, &format!("  {text}")).map_err(|error| Missed(error.to_string()))
+        self.teller
+            .at(self.teller.now(), voice, &format!("  {text}"))
+            .map_err(|error| Missed(error.to_string()))
     }
 
     /// Posts a form, and tells of it as of when it was posted.
@@ -112,7 +139,10 @@ impl Stage {
     /// Tells why someone was not let in, once that is recorded.
     async fn refused(&self, person: &Person, rule: RefusalRule) -> Result<(), Missed> {
         let refusal = self.lookout.refusal(person.email, rule).await?;
-        self.say(Voice::Website, &format!("{} is not let in: {rule}, saw {}", person.first_name, refusal.seen))
+        self.say(
+            Voice::Website,
+            &format!("{} is not let in: {rule}, saw {}", person.first_name, refusal.seen),
+        )
     }
 }
 
