@@ -61,9 +61,8 @@ fn real(case: &str, mock: &str) -> Option<String> {
     }
     let required = std::env::var("DRUMBEAT_REQUIRE_KAFKA").as_deref() == Ok("1");
     assert!(!required, "a real Kafka is required, and DRUMBEAT_TEST_KAFKA names none");
-    let line =
-        format!("bus, kafka::{case}: no real Kafka (DRUMBEAT_TEST_KAFKA), and the mock cluster {mock}");
-    println!("SKIPPED {line}");
+    let line = format!("SKIPPED-NO-KAFKA: bus::kafka::{case}: the mock cluster {mock}");
+    println!("{line}");
     if let Some(path) = std::env::var_os("DRUMBEAT_SKIPS") {
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         writeln!(file, "{line}").unwrap();
