@@ -97,6 +97,7 @@ fn row(side: &Side, lines: &[Line], (statements, took): (u64, Duration)) -> Row 
     Row::new("enrollment", side.store_name(), what)
         .rate(rate(events, took))
         .note(format!("{} statements a batch", statements.checked_div(batches).unwrap_or_default()))
+        .note(format!("{} people at the start", lines.len() * PEOPLE))
         .note(format!(
             "{} entered, {} ended, {} duplicates",
             sum(|one| one.report.enrolled),

@@ -58,7 +58,8 @@ async fn reference(run: &mut Run) -> Result<Vec<f64>, Failure> {
 
 fn row(part: &'static str, on: &'static str, connections: usize, load: &Load) -> Row {
     let failures = (load.failures > 0).then(|| format!("{} not answered 2xx", load.failures));
-    Row::new(part, on, format!("{connections} connections"))
+    let what = if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
+    Row::new(part, on, what)
         .rate(rate(load.times.len(), load.took))
         .times(&load.times)
         .note_if(failures)
