@@ -73,7 +73,7 @@ impl Fold for DomainFold {
 /// Before the horizon nobody knows whether an event was processed already; a stop is applied all the same, since
 /// applying it twice does no harm, and so is what a person asked for.
 fn is_late(event: &EventInput) -> bool {
-    event.event.kind.stop_class() == StopClass::Ordinary && event.origin == Origin::Live
+    decide::stop_class(&event.event) == StopClass::Ordinary && event.origin == Origin::Live
 }
 
 fn ignored_as_late(input: &EventInput) -> DecisionRecord {

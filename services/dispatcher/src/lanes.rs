@@ -253,17 +253,14 @@ impl Lanes {
         let Some(enrollment) = world.enrollments.get(&touch.enrollment) else {
             return Ok(None);
         };
-        // A repeat sends the stored bytes of the first attempt, and keeps what that one reserved.
-        let (body, reservations) = if picked.attempt > 0 {
-            (bytes::Bytes::new(), Vec::new())
-        } else {
-            let task = task(world, picked.touch)?;
-            let body = self
-                .connector
-                .render(&task)
-                .map_err(|error| Note::new("unrenderable", error.to_string()))?;
-            (body, reservations(world, picked.touch, world.now))
+        // A repeat sends the stored bytes of the first attempt; these count where none of the earlier ones ever left.
+        let body = match self.render(world, picked) {
+            Err(_) if picked.attempt > 0 => bytes::Bytes::new(),
+            rendered => rendered?,
         };
+        // It keeps what that one reserved, unless a void or a rejection gave it back.
+        let reservations =
+            if touch.reserved.is_empty() { reservations(world, picked.touch, world.now) } else { Vec::new() };
         Ok(Some(MarkRequest {
             touch: picked.touch,
             fence: picked.fence,
@@ -276,6 +273,11 @@ impl Lanes {
             body,
             reservations,
         }))
+    }
+
+    fn render(&self, world: &World, picked: &Picked) -> Result<bytes::Bytes, Note> {
+        let task = task(world, picked.touch)?;
+        self.connector.render(&task).map_err(|error| Note::new("unrenderable", error.to_string()))
     }
 
     /// Marks what may go, and moves on what a full budget keeps back.

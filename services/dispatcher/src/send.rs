@@ -56,6 +56,9 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
     let started = clock.monotonic();
     let answer = if started.saturating_sub(march.committing_at) > lanes.settings.start_within {
         None
+    } else if march.body.is_empty() {
+        // Every earlier attempt was void, and now it cannot be rendered any more.
+        Some(Err(ConnectorError::Rejected("the task can no longer be rendered".to_owned())))
     } else {
         Some(call(lanes, &march).await)
     };

@@ -14,7 +14,8 @@ fn people_enroll_pause_resume_and_remove() {
 
         it.cli(&["enroll", "ada@example.com", "--cadence", "inbound"]);
         let call = it.task("call", "ada@example.com").await;
-        it.cli(&["pause", "ada@example.com"]);
+        let live = until_state(&it, "ada@example.com", "live").await;
+        it.cli(&["pause", live["id"].as_str().unwrap()]);
         until_state(&it, "ada@example.com", "paused").await;
         it.cli(&["resume", "ada@example.com"]);
         until_state(&it, "ada@example.com", "live").await;

@@ -9,6 +9,7 @@ use domain::input::{EventInput, Input};
 use domain::world::World;
 use ports::StoreResult;
 use ports::unit::{Admitted, Fold, Reach, Standing};
+use uuid::Uuid;
 
 use crate::error::Fail;
 use crate::sql::{Conn, RowSet};
@@ -74,15 +75,37 @@ impl Closure {
     async fn find_named(&mut self, conn: &mut Conn, admitted: &[Admitted]) -> Result<(), Fail> {
         let mut by_key: Vec<(&Workspace, TouchKey)> = Vec::new();
         let mut by_remote: Vec<(&Workspace, &str)> = Vec::new();
+        let mut by_uid: Vec<(&Workspace, Uuid)> = Vec::new();
         for one in admitted.iter().filter(|one| one.standing != Standing::Duplicate) {
             match &one.input {
                 Input::Timer(timer) => drop(self.enrollments.insert(timer.enrollment)),
                 Input::Touch(touch) => drop(self.touches.insert(touch.touch)),
-                Input::Event(event) => match &event.event.detail.task {
-                    Some(TaskRef::Key(key)) => by_key.push((&event.event.workspace, *key)),
-                    Some(TaskRef::Remote(id)) => by_remote.push((&event.event.workspace, id)),
-                    None => {}
-                },
+                Input::Event(event) => {
+                    let event = &event.event;
+                    match &event.detail.task {
+                        Some(TaskRef::Key(key)) => by_key.push((&event.workspace, *key)),
+                        Some(TaskRef::Remote(id)) => by_remote.push((&event.workspace, id)),
+                        None => {}
+                    }
+                    // People name enrollments by their uid; no other event may.
+                    if !event.kind.is_external()
+                        && let Some(uid) = event.detail.data.text("enrollment").and_then(|text| text.parse().ok())
+                    {
+                        by_uid.push((&event.workspace, uid));
+                    }
+                }
+            }
+        }
+        if !by_uid.is_empty() {
+            let uids = RowSet::new(by_uid.len())
+                .text("workspace", by_uid.iter().map(|(workspace, _)| workspace.as_str()))
+                .uuid("uid", by_uid.iter().map(|(_, uid)| *uid));
+            let stmt = conn
+                .stmt("select e.id from ")
+                .rows(uids)
+                .sql(" cross join enrollments e where e.uid = v.uid and e.workspace = v.workspace");
+            for row in conn.fetch(stmt).await? {
+                self.enrollments.insert(EnrollmentId(row.cursor().int()?));
             }
         }
         if !by_key.is_empty() || !by_remote.is_empty() {
