@@ -13,4 +13,4 @@ mod migrator;
 mod run;
 
 pub use migrator::Migrator;
-pub use run::{MigrateError, Migrated, Standing, migrate, standing};
+pub use run::{MigrateError, Migrated, Standing, migrate, names, standing};

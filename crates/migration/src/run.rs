@@ -39,12 +39,18 @@ pub enum MigrateError {
 /// The advisory lock that one migration holds on PostgreSQL ("drmb" in ASCII).
 const LOCK: i64 = 0x6472_6d62;
 
+/// The migrations compiled in, in order.
+#[must_use]
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|one| one.name().to_owned()).collect()
+}
+
 /// Compares a database with the migrations compiled in. Reads only.
 ///
 /// # Errors
 /// The database's.
 pub async fn standing<C: ConnectionTrait>(db: &C) -> Result<Standing, DbErr> {
-    let known: Vec<String> = Migrator::migrations().iter().map(|one| one.name().to_owned()).collect();
+    let known = names();
     let found: BTreeSet<String> = applied(db).await?.into_iter().collect();
     let ahead: Vec<String> = found.iter().filter(|name| !known.contains(name)).cloned().collect();
     if !ahead.is_empty() {

@@ -13,7 +13,7 @@ use ports::{StoreError, StoreResult};
 use crate::config::StoreConfig;
 use crate::error::Fail;
 use crate::ids::RowIds;
-use crate::session::{Database, dialect_of, for_migration};
+use crate::session::{Database, dialect_of, exists, for_migration};
 use crate::sql::{Conn, Dialect};
 use crate::wake::{Signals, Wakeups};
 use crate::workers::Announced;
@@ -98,6 +98,9 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database cannot be reached.
     pub async fn standing(url: &str) -> StoreResult<Standing> {
+        if !exists(url).map_err(Fail::into_error)? {
+            return Ok(Standing::Behind(migration::names()));
+        }
         let pool = for_migration(url).await.map_err(Fail::into_error)?;
         let standing = migration::standing(&pool).await.map_err(|error| Fail::from(error).into_error());
         let _ = pool.close().await;

@@ -10,7 +10,10 @@ use databases::PostgresDatabase;
 use domain::id::{Shard, Workspace};
 use domain::touch::{AttemptResult, Delivery, Lane, Note};
 use ports::StoreError;
-use ports::dispatch::{Commands as _, Dispatch as _, Flag, FlagKeys, FlagState, Flags as _, MarkRequest, Marked, WorkerId, Workers as _};
+use ports::dispatch::{
+    Commands as _, Dispatch as _, Flag, FlagKeys, FlagState, Flags as _, MarkRequest, Marked, WorkerId,
+    Workers as _,
+};
 use ports::unit::{Housekeeping as _, Units as _};
 use sea_orm::sqlx::{self, AssertSqlSafe, Row as _};
 use store::{Standing, Store};
@@ -51,7 +54,13 @@ async fn due_touches_are_found_by_the_partial_index() {
     let plan = store.plan_of_pick(&lane(), &shards).await.unwrap().join("\n");
 
     assert!(plan.contains("Index Scan using timers_lane on timers"), "{plan}");
-    assert!(!plan.contains("Sort Key: m.due_at"), "each shard is a walk of the index: {plan}");
+    let walk: Vec<&str> =
+        plan.lines().map(str::trim_start).skip_while(|line| *line != "->  Limit").take(2).collect();
+    assert_eq!(
+        walk,
+        ["->  Limit", "->  Index Scan using timers_lane on timers m"],
+        "each shard is a walk of the index: {plan}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +79,11 @@ async fn days_of_events_are_made_ahead() {
     assert_eq!(number(&database, parts).await, 8);
     assert_eq!(number(&database, "select count(*) from events_rest").await, 1);
     assert_eq!(number(&database, "select count(*) from events").await, 2);
-    run(&database, "create table events_d100 partition of events for values from (8640000000000) to (8726400000000)").await;
+    run(
+        &database,
+        "create table events_d100 partition of events for values from (8640000000000) to (8726400000000)",
+    )
+    .await;
     store.expire(10).await.unwrap();
     assert_eq!(number(&database, parts).await, 8, "a day that is over is dropped");
 }
@@ -87,7 +100,10 @@ async fn an_unmigrated_or_newer_schema_is_refused() {
     let both = tokio::join!(Store::migrate(&one), Store::migrate(&two));
 
     assert!(matches!(newer, Err(StoreError::Inconsistent(_))), "{newer:?}");
-    assert!(matches!(&older, Err(StoreError::Inconsistent(text)) if text.contains("drumbeat migrate")), "{older:?}");
+    assert!(
+        matches!(&older, Err(StoreError::Inconsistent(text)) if text.contains("drumbeat migrate")),
+        "{older:?}"
+    );
     let ran = both.0.unwrap().run.len() + both.1.unwrap().run.len();
     assert_eq!(ran, 1, "one of the two migrated, the other waited");
     assert_eq!(Store::standing(&one).await.unwrap(), Standing::Current);
@@ -141,7 +157,7 @@ async fn a_storm_leaves_every_enrollment_with_a_timer_or_an_attempt() {
     for task in 0..3_usize {
         let store = store.clone();
         tasks.push(tokio::spawn(async move {
-            for round in 0..25 {
+            for round in 0..12 {
                 let person = |n: usize| format!("c{}@firm{}.example", (n * 7 + task * 3) % 60, n % 6);
                 let forms = (0..20).map(|n| form(&format!("f{task}-{round}-{n}"), &person(n), now).input());
                 let stops = (20..24).map(|n| stop(&format!("s{task}-{round}-{n}"), &person(n), now).input());
@@ -174,9 +190,14 @@ async fn a_storm_leaves_every_enrollment_with_a_timer_or_an_attempt() {
                         // A worker that dies says nothing.
                         0 => continue,
                         1 => AttemptResult::Void,
-                        2 => AttemptResult::Unknown { again_at: None, note: Note::new("timeout", "no answer") },
+                        2 => {
+                            AttemptResult::Unknown { again_at: None, note: Note::new("timeout", "no answer") }
+                        }
                         3 => AttemptResult::Rejected(Note::new("no", "refused")),
-                        _ => AttemptResult::Sent { remote_id: Some(format!("R{}", request.touch)), delivery: Delivery::Task },
+                        _ => AttemptResult::Sent {
+                            remote_id: Some(format!("R{}", request.touch)),
+                            delivery: Delivery::Task,
+                        },
                     };
                     ended.push(settle(request.touch, attempt, result, now));
                 }
@@ -192,14 +213,26 @@ async fn a_storm_leaves_every_enrollment_with_a_timer_or_an_attempt() {
             while !over.load(Ordering::Relaxed) {
                 turn += 1;
                 let state = if turn % 2 == 0 { FlagState::Clear } else { FlagState::Stopped };
-                store.set_flag(Flag::Owner(Workspace::main(), "rep@ours.example".parse().unwrap()), state, "storm").await.unwrap();
+                store
+                    .set_flag(
+                        Flag::Owner(Workspace::main(), "rep@ours.example".parse().unwrap()),
+                        state,
+                        "storm",
+                    )
+                    .await
+                    .unwrap();
                 store.release(50).await.unwrap();
                 let taken = store.take_over(Duration::from_millis(50)).await.unwrap();
-                let unknown = || AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "gone") };
-                let settled = taken.iter().map(|one| settle(one.touch, one.attempt, unknown(), now)).collect::<Vec<_>>();
+                let unknown =
+                    || AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "gone") };
+                let settled = taken
+                    .iter()
+                    .map(|one| settle(one.touch, one.attempt, unknown(), now))
+                    .collect::<Vec<_>>();
                 store.run(events(settled), Mini::new()).await.unwrap();
                 let commands = store.due_commands(WorkerId(Uuid::from_u128(9)), 10).await.unwrap();
-                let done = commands.iter().map(|one| (one.id, ports::dispatch::CommandResult::Done)).collect();
+                let done =
+                    commands.iter().map(|one| (one.id, ports::dispatch::CommandResult::Done)).collect();
                 store.finish_commands(done).await.unwrap();
                 store.expire(10).await.unwrap();
             }

@@ -97,7 +97,10 @@ async fn another_process_is_noticed_and_waited_for() {
         tokio::spawn(async move {
             for number in 0..30 {
                 let id = format!("{process}-{number}");
-                store.run(events([form(&id, &format!("{id}@example.com"), now).input()]), Mini::new()).await.unwrap();
+                store
+                    .run(events([form(&id, &format!("{id}@example.com"), now).input()]), Mini::new())
+                    .await
+                    .unwrap();
             }
         })
     });
@@ -179,7 +182,10 @@ async fn due_touches_are_found_by_the_partial_index() {
 
     let plan = store.plan_of_pick(&Lane::from_text("crm:050").unwrap(), &shards).await.unwrap().join("\n");
 
-    assert!(plan.contains("USING INDEX timers_lane") || plan.contains("USING COVERING INDEX timers_lane"), "{plan}");
+    assert!(
+        plan.contains("USING INDEX timers_lane") || plan.contains("USING COVERING INDEX timers_lane"),
+        "{plan}"
+    );
     assert!(!plan.contains("SCAN m"), "{plan}");
 }
 

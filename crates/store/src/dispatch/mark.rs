@@ -82,7 +82,7 @@ impl Work for Mark {
                         && ready.contains(&request.touch)
                         && seen.insert(request.touch) =>
                 {
-                    self.judge(request, row, &stops, &mut budgets, now)
+                    judge((request, row), &stops, &mut budgets, now)
                 }
                 _ => Verdict::Lost,
             };
@@ -207,29 +207,30 @@ impl Mark {
         }
         Ok(stored)
     }
+}
 
-    fn judge(
-        &self,
-        request: &MarkRequest,
-        row: &Locked,
-        stops: &Stops,
-        budgets: &mut Budgets,
-        now: Timestamp,
-    ) -> Verdict {
-        if let Some(reason) = stops.reason(&request.flags) {
-            return Verdict::Held(reason, row.enrollment);
-        }
-        let mut reserved = row.reserved.clone();
-        if reserved.is_empty() {
-            let owner = (&request.flags.workspace, request.touch);
-            if let Err(full) = budgets.reserve(owner, &request.reservations, now) {
-                return Verdict::Full(full.key, full.uses);
-            }
-            reserved = request.reservations.iter().map(|one| one.key.clone()).collect();
-        }
-        Verdict::Goes { enrollment: row.enrollment, attempt: row.attempt + 1, reserved }
+/// Whether a touch whose row is held may go.
+fn judge(
+    (request, row): (&MarkRequest, &Locked),
+    stops: &Stops,
+    budgets: &mut Budgets,
+    now: Timestamp,
+) -> Verdict {
+    if let Some(reason) = stops.reason(&request.flags) {
+        return Verdict::Held(reason, row.enrollment);
     }
+    let mut reserved = row.reserved.clone();
+    if reserved.is_empty() {
+        let owner = (&request.flags.workspace, request.touch);
+        if let Err(full) = budgets.reserve(owner, &request.reservations, now) {
+            return Verdict::Full(full.key, full.uses);
+        }
+        reserved = request.reservations.iter().map(|one| one.key.clone()).collect();
+    }
+    Verdict::Goes { enrollment: row.enrollment, attempt: row.attempt + 1, reserved }
+}
 
+impl Mark {
     async fn write(&self, tx: &mut Tx, going: &[Going<'_>]) -> Result<(), Fail> {
         if going.is_empty() {
             return Ok(());

@@ -78,7 +78,9 @@ pub(super) async fn plan(store: &Store, lane: &Lane, shards: &[Shard]) -> Result
         let mut row = row.cursor();
         if dialect == Dialect::Sqlite {
             // Three numbers come before the words.
-            (row.int()?, row.int()?, row.int()?);
+            for _ in 0..3 {
+                row.int()?;
+            }
         }
         lines.push(row.text()?);
     }

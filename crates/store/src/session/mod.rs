@@ -260,3 +260,11 @@ pub(crate) async fn for_migration(url: &str) -> Result<DatabaseConnection, Fail>
         Dialect::Sqlite => sqlite::for_migration(url).await,
     }
 }
+
+/// Whether there is a database at an address: a SQLite file may not have been made yet.
+pub(crate) fn exists(url: &str) -> Result<bool, Fail> {
+    match dialect_of(url)? {
+        Dialect::Postgres => Ok(true),
+        Dialect::Sqlite => sqlite::exists(url),
+    }
+}

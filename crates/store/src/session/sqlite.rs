@@ -50,6 +50,10 @@ pub(super) async fn for_migration(url: &str) -> Result<sea_orm::DatabaseConnecti
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
+pub(super) fn exists(url: &str) -> Result<bool, Fail> {
+    Ok(SqliteConnectOptions::from_str(url)?.get_filename().exists())
+}
+
 fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
     Ok(SqliteConnectOptions::from_str(url)?
         .journal_mode(SqliteJournalMode::Wal)

@@ -185,7 +185,7 @@ impl Task {
             match self.tx.conn.plain("begin immediate").await {
                 Ok(()) => return Ok(()),
                 Err(Fail::Store(StoreError::Unavailable(_))) if Instant::now() < until => {
-                    tokio::time::sleep(STEP).await
+                    tokio::time::sleep(STEP).await;
                 }
                 Err(fail) => return Err(fail.into_error()),
             }

@@ -41,7 +41,7 @@ pub(crate) fn rows(accounts: &[&Account]) -> StoreResult<RowSet> {
     Ok(RowSet::new(accounts.len())
         .int("id", all.clone().map(|one| one.id.0))
         .text("workspace", all.clone().map(|one| one.workspace.as_str()))
-        .opt_text("domain", all.clone().map(|one| one.domain.as_ref().map(|domain| domain.as_str())))
+        .opt_text("domain", all.clone().map(|one| one.domain.as_ref().map(Domain::as_str)))
         .opt_text("crm_id", all.clone().map(|one| one.crm_id.as_deref()))
         .text("attributes", attributes.into_iter())
         .opt_int("attributes_at", all.clone().map(|one| one.attributes_at.map(micros)))

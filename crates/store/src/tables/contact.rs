@@ -1,8 +1,8 @@
 //! Contacts: the only place of clear addresses.
 
 use domain::contact::Contact;
-use domain::id::{AccountId, ContactId};
-use domain::identity::{HashKeys, IdentityKey};
+use domain::id::{AccountId, ContactId, OwnerName};
+use domain::identity::{Email, HashKeys, IdentityKey, Phone};
 use ports::StoreResult;
 
 use super::account::stored_text;
@@ -55,11 +55,11 @@ pub(crate) fn rows(contacts: &[&Contact]) -> StoreResult<RowSet> {
     Ok(RowSet::new(length)
         .int("id", all.clone().map(|one| one.id.0))
         .text("workspace", all.clone().map(|one| one.workspace.as_str()))
-        .opt_text("email", all.clone().map(|one| one.email.as_ref().map(|email| email.as_str())))
-        .opt_text("phone", all.clone().map(|one| one.phone.as_ref().map(|phone| phone.as_str())))
+        .opt_text("email", all.clone().map(|one| one.email.as_ref().map(Email::as_str)))
+        .opt_text("phone", all.clone().map(|one| one.phone.as_ref().map(Phone::as_str)))
         .text("crm_ids", crm_ids.into_iter())
         .opt_int("account", all.clone().map(|one| one.account.map(|account| account.0)))
-        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(|owner| owner.as_str())))
+        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(OwnerName::as_str)))
         .text("attributes", attributes.into_iter())
         .opt_int("attributes_at", all.clone().map(|one| one.attributes_at.map(micros)))
         .text("suppressions", suppressions.into_iter())

@@ -2,7 +2,7 @@
 
 use domain::cadence::Outcome;
 use domain::enrollment::{Enrollment, EnrollmentState};
-use domain::id::{AccountId, ContactId, EnrollmentId, EnrollmentUid, VersionId};
+use domain::id::{AccountId, Class, ContactId, EnrollmentId, EnrollmentUid, VersionId};
 use ports::StoreResult;
 
 use crate::error::known;
@@ -54,7 +54,7 @@ pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
         .opt_int("account", all.clone().map(|one| one.account.map(|account| account.0)))
         .text("cadence", all.clone().map(|one| one.cadence.as_str()))
         .int("version", all.clone().map(|one| one.version.0))
-        .opt_text("class", all.clone().map(|one| one.class.as_ref().map(|class| class.as_str())))
+        .opt_text("class", all.clone().map(|one| one.class.as_ref().map(Class::as_str)))
         .int("priority", all.clone().map(|one| i64::from(one.priority)))
         .text("state", all.clone().map(|one| one.state.as_str()))
         .int("entered_at", all.clone().map(|one| micros(one.entered_at)))

@@ -1,6 +1,6 @@
 //! Touches.
 
-use domain::id::{ContactId, EnrollmentId, StepId, TouchId, TouchKey, VariantName};
+use domain::id::{ContactId, EnrollmentId, OwnerName, StepId, TouchId, TouchKey, VariantName};
 use domain::touch::{Channel, Lane, Touch, TouchState};
 use ports::StoreResult;
 
@@ -70,7 +70,7 @@ pub(crate) fn rows(touches: &[(&Touch, &str)]) -> StoreResult<RowSet> {
         .int("enrollment", all.clone().map(|one| one.enrollment.0))
         .int("contact", all.clone().map(|one| one.contact.0))
         .text("cadence", touches.iter().map(|(_, cadence)| *cadence))
-        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(|owner| owner.as_str())))
+        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(OwnerName::as_str)))
         .text("step", all.clone().map(|one| one.step.as_str()))
         .int("visit", all.clone().map(|one| i64::from(one.visit)))
         .opt_text("part", all.clone().map(|one| one.part.as_ref().map(StepId::as_str)))

@@ -161,9 +161,7 @@ impl Loader<'_> {
         for row in self.conn.fetch(find).await? {
             ids.insert(row.cursor().int()?);
         }
-        let stmt = self
-            .conn
-            .stmt(&format!("select {} from enrollments e where e.id", enrollment::COLUMNS));
+        let stmt = self.conn.stmt(&format!("select {} from enrollments e where e.id", enrollment::COLUMNS));
         let found = ids.len();
         let stmt = stmt.any(ids).sql(" order by e.id");
         let rows = self.conn.fetch(hold(stmt, holding, "e")).await?;
@@ -215,9 +213,7 @@ impl Loader<'_> {
         for row in self.conn.fetch(find).await? {
             ids.insert(row.cursor().int()?);
         }
-        let stmt = self
-            .conn
-            .stmt(&format!("select {} from touches t where t.id", touch::COLUMNS));
+        let stmt = self.conn.stmt(&format!("select {} from touches t where t.id", touch::COLUMNS));
         let found = ids.len();
         let stmt = stmt.any(ids).sql(" order by t.id");
         let rows = self.conn.fetch(hold(stmt, holding, "t")).await?;

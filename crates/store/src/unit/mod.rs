@@ -10,10 +10,12 @@ pub(crate) use load::{Hold, Loader};
 pub(crate) use offset::advance;
 pub(crate) use write::append;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use domain::id::EnrollmentId;
 use domain::identity::HashKeys;
 use domain::input::Input;
 use domain::touch::TimerKind;
@@ -101,10 +103,11 @@ impl UnitWork {
     }
 
     fn decide(&self, world: &mut World, admitted: &[Admitted]) -> Result<UnitReport, Fail> {
+        let live = world.enrollments.iter().filter(|(_, one)| one.state.is_live()).map(|(id, _)| *id).collect();
         let folded = catch_unwind(AssertUnwindSafe(|| self.fold.fold(world, admitted)));
         match folded {
             Ok(Ok(())) if world.out_of_ids => Err(Fail::OutOfIds),
-            Ok(Ok(())) => Ok(report(world, admitted)),
+            Ok(Ok(())) => Ok(report(world, admitted, &live)),
             Ok(Err(FoldError::OutOfIds)) => Err(Fail::OutOfIds),
             Ok(Err(FoldError::Input(text))) => Err(StoreError::Rejected(text).into()),
             Err(_) => Err(StoreError::Rejected("the decision panicked".to_owned()).into()),
@@ -112,22 +115,22 @@ impl UnitWork {
     }
 }
 
-fn report(world: &World, admitted: &[Admitted]) -> UnitReport {
+/// What a fold did to a world whose enrollments in `live` were live.
+fn report(world: &World, admitted: &[Admitted], live: &BTreeSet<EnrollmentId>) -> UnitReport {
     use domain::world::Mark;
     let duplicates = admitted.iter().filter(|one| one.standing == Standing::Duplicate).count();
-    // A second of business time ahead counts as soon: the dispatcher sleeps until then anyway.
-    let soon = world.now.saturating_add(std::time::Duration::from_secs(1)).unwrap_or(world.now);
+    // What comes due within a second of the wall counts as soon; for the rest the dispatcher looks itself.
+    let ahead = world.clock.wall(world.now).saturating_add(std::time::Duration::from_secs(1));
+    let soon = ahead.map_or(world.now, |wall| world.clock.business(wall));
     let timers = world.timers.changes().filter(|(_, mark, _)| *mark != Mark::Deleted);
     let touches = timers.filter(|(_, _, timer)| {
         timer.kind == TimerKind::Touch && timer.held.is_none() && timer.due_at <= soon
     });
-    let enrollments = world.enrollments.changes();
     let (mut enrolled, mut ended) = (0, 0);
-    for (_, mark, enrollment) in enrollments {
-        enrolled += usize::from(mark == Mark::Inserted);
-        ended += usize::from(
-            enrollment.ended_at == Some(world.now) || (mark == Mark::Updated && !enrollment.state.is_live()),
-        );
+    for (id, mark, enrollment) in world.enrollments.changes() {
+        let new = mark == Mark::Inserted;
+        enrolled += usize::from(new);
+        ended += usize::from(!enrollment.state.is_live() && (new || live.contains(id)));
     }
     UnitReport {
         fresh: admitted.len() - duplicates,

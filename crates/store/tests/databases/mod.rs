@@ -1,5 +1,10 @@
 //! A database of its own for each test.
-#![allow(dead_code, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "each test file uses its own part of this"
+)]
 
 mod postgres;
 mod sqlite;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::id::{TouchId, Workspace};
 use domain::touch::TouchState;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use ports::StoreError;
 use ports::dispatch::{Flag, FlagState, MarkRequest, Marked};
@@ -134,8 +134,7 @@ pub async fn a_stop_is_seen_by_the_mark_or_sees_it(fixture: &impl Fixture) {
             (Vec::new(), crossed)
         }
     };
-    let tasks: Vec<std::pin::Pin<Box<dyn Future<Output = (Vec<Marked>, usize)> + Send>>> =
-        vec![Box::pin(marks), Box::pin(stops)];
+    let tasks: Vec<BoxFuture<'static, (Vec<Marked>, usize)>> = vec![Box::pin(marks), Box::pin(stops)];
 
     let mut done = at_once(tasks).await;
 
@@ -176,8 +175,7 @@ pub async fn no_mark_commits_after_a_flag(fixture: &impl Fixture) {
             0
         }
     };
-    let tasks: Vec<std::pin::Pin<Box<dyn Future<Output = usize> + Send>>> =
-        vec![Box::pin(marks), Box::pin(flag)];
+    let tasks: Vec<BoxFuture<'static, usize>> = vec![Box::pin(marks), Box::pin(flag)];
 
     let late: usize = at_once(tasks).await.into_iter().sum();
 

@@ -20,7 +20,7 @@ pub async fn a_flag_holds_and_its_lifting_releases(fixture: &impl Fixture) {
     let marked = store.mark(worker(1), requests.clone()).await.unwrap();
 
     assert_eq!(marked, [Marked::Held(HeldReason::Cadence), Marked::Held(HeldReason::Cadence)]);
-    assert_eq!(store.stopped().await.unwrap(), [flag.clone()]);
+    assert_eq!(store.stopped().await.unwrap(), std::slice::from_ref(&flag));
     assert_eq!(due(&store).await, [], "a held touch costs no pick");
     assert_eq!(state(&store, picked[0].touch).await, TouchState::Held);
     assert_eq!(store.release(10).await.unwrap(), 0, "the flag is still there");
