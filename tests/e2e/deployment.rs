@@ -1,9 +1,10 @@
 //! A deployment of the built binary, with its CRM, in a folder of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -58,7 +59,7 @@ impl Shape {
 }
 
 /// How long anything may take to become true.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Deployment {
     pub(crate) shape: Shape,
@@ -307,7 +308,7 @@ fn tail(text: &str) -> String {
 }
 
 /// The binary that was built beside this test: `deploy/dev/test.sh` and `make test` build it first.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
     let binary = folder.join("drumbeat");
@@ -315,10 +316,15 @@ fn binary() -> PathBuf {
     binary
 }
 
-/// An address nobody listens on now.
+/// An address nobody listens on now, and that no other scenario of this run was given.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        if GIVEN.lock().unwrap().insert(address.port()) {
+            return address.to_string();
+        }
+    }
 }
 
 fn http_ok(address: &str, path: &str) -> bool {

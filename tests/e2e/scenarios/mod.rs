@@ -3,6 +3,7 @@
 mod bad_input;
 mod crashes;
 mod crm_faults;
+mod demo;
 mod exits;
 mod main_path;
 mod people;
