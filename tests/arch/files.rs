@@ -136,7 +136,9 @@ fn main_rs_only_wires() {
 fn no_lint_is_allowed_in_silence() {
     let mut violations = Vec::new();
     for (path, text) in sources() {
-        if is_generated(&text) {
+        // A module that several test programs share is not wholly used by each of them.
+        let ships = path.components().any(|part| part.as_os_str() == "src");
+        if is_generated(&text) || !ships {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
