@@ -19,8 +19,8 @@ use crate::{Deps, backoff};
 
 const SLICE: usize = 64;
 const NAP: Duration = Duration::from_secs(1);
-/// A task that could not be taken back this often stays; the note says so.
-const TRIES: u32 = 20;
+/// A task that could not be taken back this often stays, and the note says so: after a day of errors, as with touches.
+const TRIES: u32 = 105;
 
 /// Runs until `stop`.
 pub(crate) async fn run(deps: Arc<Deps>, standing: watch::Receiver<Standing>, stop: CancellationToken) {
@@ -63,8 +63,10 @@ async fn carry_out(deps: &Deps, command: &Command) -> CommandResult {
     match withdraw(connector.as_ref(), command, reason).await {
         Ok(()) => CommandResult::Done,
         Err(ConnectorError::Rejected(why)) => CommandResult::GivenUp(why),
+        // To be told to wait is no failure.
+        Err(error @ ConnectorError::RateLimited { .. }) => again(deps, command, &error),
         Err(error) if command.tries >= TRIES => CommandResult::GivenUp(error.to_string()),
-        Err(error) => CommandResult::Again(next_try(deps, command, &error), error.to_string()),
+        Err(error) => again(deps, command, &error),
     }
 }
 
@@ -77,6 +79,10 @@ async fn withdraw(connector: &dyn Connector, command: &Command, reason: &str) ->
         return connector.withdraw(command.key, found.remote_id.as_deref(), reason).await;
     }
     connector.withdraw(command.key, command.remote_id.as_deref(), reason).await
+}
+
+fn again(deps: &Deps, command: &Command, error: &ConnectorError) -> CommandResult {
+    CommandResult::Again(next_try(deps, command, error), error.to_string())
 }
 
 fn next_try(deps: &Deps, command: &Command, error: &ConnectorError) -> Timestamp {
