@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::input::{TouchInput, TouchReport};
 use domain::touch::{AttemptResult, Note, Touch};
 use jiff::{SignedDuration, Timestamp};
-use ports::connector::{ConnectorError, Created, Idempotency, Task};
+use ports::connector::{ConnectorError, Created, Idempotency, Task, Traits};
 use tracing::Instrument;
 
 use crate::backoff;
@@ -73,8 +73,13 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
     lanes.deps.observer.attempt(lanes.connector.name().as_str(), outcome(&result), took);
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
     let business = lanes.deps.units.business();
-    let report = TouchReport::Attempt { attempt: march.attempt, result: in_business_time(result, &business) };
+    let report = TouchReport::Attempt { attempt: march.attempt, result };
     Sent { input: TouchInput { touch: march.touch.id, at: business.business(clock.now()), report }, pause }
+}
+
+/// How long an attempt may take: a look-up may come before the request, hence twice the time.
+pub(crate) fn time_limit(traits: &Traits) -> Duration {
+    traits.timeout.saturating_mul(2).saturating_add(GRACE)
 }
 
 async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError> {
@@ -96,8 +101,7 @@ async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError
         }
         connector.create(&task).await
     };
-    // A look-up may come before the request, hence twice the time.
-    tokio::time::timeout(traits.timeout * 2 + GRACE, request)
+    tokio::time::timeout(time_limit(traits), request)
         .await
         .unwrap_or_else(|_| Err(ConnectorError::Unknown("no answer in time".to_owned())))
 }
@@ -134,17 +138,6 @@ fn failed(lanes: &Lanes, march: &Marching, error: ConnectorError) -> (AttemptRes
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
     now.saturating_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-/// The domain knows business time only.
-fn in_business_time(result: AttemptResult, clock: &domain::time::BusinessClock) -> AttemptResult {
-    match result {
-        AttemptResult::Retry { at, note } => AttemptResult::Retry { at: clock.business(at), note },
-        AttemptResult::Unknown { again_at, note } => {
-            AttemptResult::Unknown { again_at: again_at.map(|at| clock.business(at)), note }
-        }
-        other => other,
-    }
 }
 
 fn outcome(result: &AttemptResult) -> &'static str {

@@ -105,7 +105,7 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     let (standing, _) = watch::channel(Standing::fresh((deps.new_worker)()));
     let (settled, queue) = mpsc::channel::<Settled>(4096);
 
-    let upkeep = upkeep::run(Arc::clone(&deps), standing.clone(), settled.clone(), stop.clone());
+    let tidy = upkeep::tidy(Arc::clone(&deps), settled.clone(), stop.clone());
     let lanes: Vec<_> = deps
         .connectors
         .iter()
@@ -123,7 +123,11 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     // Each loop drops its sender when it ends; once all are gone the queue ends, and settling ends with it.
     drop(settled);
     let commands = commands::run(Arc::clone(&deps), standing.subscribe(), stop.clone());
-    futures::join!(join_all(lanes), upkeep, commands, settle::run(Arc::clone(&deps), queue));
+    let work = async { futures::join!(join_all(lanes), tidy, commands, settle::run(Arc::clone(&deps), queue)) };
+    tokio::select! {
+        _ = work => {}
+        () = upkeep::beat(&deps, &standing) => {}
+    }
     let worker = standing.borrow().worker;
     if let Err(error) = deps.workers.leave(worker).await {
         tracing::warn!(error = %error, "the worker's row could not be taken away; others take it for dead soon");

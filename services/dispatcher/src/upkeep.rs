@@ -11,8 +11,8 @@ use ports::dispatch::{Alive, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::Deps;
 use crate::settle::Settled;
+use crate::{Deps, send};
 
 /// Who we are and what is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,24 +37,19 @@ impl Standing {
 const BEAT: Duration = Duration::from_secs(1);
 /// A worker silent for this long is taken for dead, by one whose own heart has beaten at least as long.
 const SILENCE: Duration = Duration::from_secs(5);
-/// An attempt older than this is taken over even if its worker lives: the request time-out and 30 s.
-const HUNG: Duration = Duration::from_secs(60);
+/// An attempt this much older than any request may take is taken over even if its worker lives.
+const HUNG: Duration = Duration::from_secs(30);
 const RELEASE: Duration = Duration::from_secs(1);
 const SLICE: usize = 500;
 
-/// Runs until `stop`.
-pub(crate) async fn run(
-    deps: Arc<Deps>,
-    standing: watch::Sender<Standing>,
-    settled: mpsc::Sender<Settled>,
-    stop: CancellationToken,
-) {
-    let beat = stop.run_until_cancelled(beat(&deps, &standing));
-    let sweep = stop.run_until_cancelled(sweep(&deps, &settled));
-    futures::join!(beat, sweep);
+/// Sweeps until `stop`.
+pub(crate) async fn tidy(deps: Arc<Deps>, settled: mpsc::Sender<Settled>, stop: CancellationToken) {
+    stop.run_until_cancelled(sweep(&deps, &settled)).await;
 }
 
-async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
+/// Beats for ever: its caller ends it when nothing is in flight any more. A heart that stops before would have others
+/// repeat requests that are still under way.
+pub(crate) async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
     let mut beating_since = None;
     loop {
         let now = deps.clock.monotonic();
@@ -112,18 +107,24 @@ async fn sweep(deps: &Deps, settled: &mpsc::Sender<Settled>) {
 }
 
 async fn take_over(deps: &Deps, settled: &mpsc::Sender<Settled>) -> StoreResult<()> {
-    let taken = deps.dispatch.take_over(HUNG).await?;
+    let taken = deps.dispatch.take_over(longest_request(deps).saturating_add(HUNG)).await?;
     if taken.is_empty() {
         return Ok(());
     }
     tracing::warn!(count = taken.len(), "taking over attempts whose worker is gone or hung");
     let at = deps.units.now().await?;
+    let again = deps.clock.now();
     for one in taken {
         let note = Note::new("taken_over", "the worker that sent it is gone");
-        let result = AttemptResult::Unknown { again_at: deps.may_repeat(&one.connector).then_some(at), note };
+        let result = AttemptResult::Unknown { again_at: deps.may_repeat(&one.connector).then_some(again), note };
         let report = TouchReport::Attempt { attempt: one.attempt, result };
         // A full queue only means that the attempt is found again at the next sweep.
         let _ = settled.try_send(TouchInput { touch: one.touch, at, report });
     }
     Ok(())
+}
+
+/// How long the slowest connector's request may take.
+fn longest_request(deps: &Deps) -> Duration {
+    deps.connectors.iter().map(|connector| send::time_limit(connector.traits())).max().unwrap_or_default()
 }
