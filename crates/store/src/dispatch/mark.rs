@@ -190,12 +190,14 @@ impl Mark {
         if repeats.is_empty() {
             return Ok(BTreeMap::new());
         }
-        // A void attempt never left, so its bytes bind nobody.
+        // A void attempt never left, so its bytes bind nobody, unless it was thought unknown for a while and they were
+        // repeated meanwhile.
         let stmt = tx
             .conn
             .stmt("select a.touch, a.body, a.at from attempts a where a.body is not null and a.touch")
             .any(repeats)
-            .sql(" and not exists (select 1 from results r where r.touch = a.touch and r.no = a.no and r.result = '\"void\"')")
+            .sql(" and (not exists (select 1 from results r where r.touch = a.touch and r.no = a.no and r.result = '\"void\"')")
+            .sql(" or exists (select 1 from attempts b where b.touch = a.touch and b.no = a.no + 1 and b.body is null))")
             .sql(" order by a.touch, a.no");
         let mut stored = BTreeMap::new();
         for row in tx.conn.fetch(stmt).await? {
