@@ -100,14 +100,22 @@ pub(super) async fn load(
     to: SocketAddr,
     requests: &Arc<Vec<Bytes>>,
     (connections, time): (usize, Duration),
-) -> Load {
+) -> std::io::Result<Load> {
     let tasks = Tasks::detached();
+    // One after another: a burst of them would measure the listener's backlog.
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        open.push(Connection::open(to).await?);
+    }
     let from = clock.monotonic() + WARM_UP;
     let until = from + time;
-    let running: Vec<_> = (0..connections)
-        .map(|index| {
+    let running: Vec<_> = open
+        .into_iter()
+        .enumerate()
+        .map(|(index, connection)| {
+            let client = Client { clock: Arc::clone(clock), to, connection };
             let first = index * requests.len() / connections;
-            tasks.spawn("bench.post", post_until(Arc::clone(clock), to, (Arc::clone(requests), first), from..until))
+            tasks.spawn("bench.post", client.post_until((Arc::clone(requests), first), from..until))
         })
         .collect();
     let mut sum = Load { took: time, ..Load::default() };
@@ -120,41 +128,40 @@ pub(super) async fn load(
             Err(_) => sum.failures += 1,
         }
     }
-    sum
+    Ok(sum)
 }
 
-async fn post_until(
+/// One of those who post.
+struct Client {
     clock: Arc<dyn Clock>,
     to: SocketAddr,
-    (requests, first): (Arc<Vec<Bytes>>, usize),
-    measured: std::ops::Range<Duration>,
-) -> Load {
-    let mut load = Load::default();
-    let Ok(mut connection) = Connection::open(to).await else {
-        load.failures += 1;
-        return load;
-    };
-    for request in requests.iter().cycle().skip(first) {
-        let began = clock.monotonic();
-        if began >= measured.end {
-            break;
-        }
-        let answered = connection.post(request).await;
-        let ended = clock.monotonic();
-        match answered {
-            Ok(200..=299) if began >= measured.start && ended <= measured.end => load.times.push(ended.saturating_sub(began)),
-            Ok(200..=299) => {}
-            Ok(_) => load.failures += usize::from(began >= measured.start),
-            Err(_) => {
-                load.failures += 1;
-                match Connection::open(to).await {
-                    Ok(next) => connection = next,
-                    Err(_) => break,
+    connection: Connection,
+}
+
+impl Client {
+    async fn post_until(mut self, (requests, first): (Arc<Vec<Bytes>>, usize), measured: std::ops::Range<Duration>) -> Load {
+        let mut load = Load::default();
+        for request in requests.iter().cycle().skip(first) {
+            let began = self.clock.monotonic();
+            if began >= measured.end {
+                break;
+            }
+            let counts = began >= measured.start;
+            let answered = self.connection.post(request).await;
+            let ended = self.clock.monotonic();
+            match answered {
+                Ok(200..=299) if counts && ended <= measured.end => load.times.push(ended.saturating_sub(began)),
+                Ok(200..=299) => {}
+                Ok(_) => load.failures += usize::from(counts),
+                Err(_) => {
+                    load.failures += 1;
+                    let Ok(next) = Connection::open(self.to).await else { break };
+                    self.connection = next;
                 }
             }
         }
+        load
     }
-    load
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
     let requests = requests(address)?;
     for (connections, bare) in CONNECTIONS.into_iter().zip(reference) {
         tell(&format!("ingest on {}, {connections} connections", side.bus_name()));
-        let load = load(&run.clock, address, &requests, (connections, run.time())).await;
+        let load = load(&run.clock, address, &requests, (connections, run.time())).await?;
         run.report.add(row("ingest", side.bus_name(), connections, &load).against("R_http", Some(bare)));
     }
     started.lifecycle.shutdown().begin();
@@ -48,7 +48,7 @@ async fn reference(run: &mut Run) -> Result<Vec<f64>, Failure> {
     let mut rates = Vec::new();
     for connections in CONNECTIONS {
         tell(&format!("R_http, {connections} connections"));
-        let load = load(&run.clock, bare.address, &requests, (connections, run.time())).await;
+        let load = load(&run.clock, bare.address, &requests, (connections, run.time())).await?;
         rates.push(rate(load.times.len(), load.took));
         run.report.add(row("reference", "-", connections, &load).note("R_http: HMAC and JSON, no bus"));
     }
