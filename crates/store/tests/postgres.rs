@@ -157,7 +157,7 @@ async fn a_storm_leaves_every_enrollment_with_a_timer_or_an_attempt() {
     for task in 0..3_usize {
         let store = store.clone();
         tasks.push(tokio::spawn(async move {
-            for round in 0..12 {
+            for round in 0..8 {
                 let person = |n: usize| format!("c{}@firm{}.example", (n * 7 + task * 3) % 60, n % 6);
                 let forms = (0..20).map(|n| form(&format!("f{task}-{round}-{n}"), &person(n), now).input());
                 let stops = (20..24).map(|n| stop(&format!("s{task}-{round}-{n}"), &person(n), now).input());

@@ -20,6 +20,8 @@ use crate::tables::{contact, enrollment, identity, select};
 pub(crate) struct Closure {
     /// Identities that must have a row: those of events.
     pub(super) needed: BTreeSet<IdentityKey>,
+    /// Identities that have one, which is never taken away.
+    pub(super) present: BTreeSet<IdentityKey>,
     /// All identities.
     pub(super) identities: BTreeSet<IdentityKey>,
     /// Identities of accounts whose account was known when found: a share lock will do.
@@ -161,6 +163,7 @@ impl Closure {
             .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash");
         let rows: Vec<Identity> =
             conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?;
+        self.present.extend(rows.iter().map(|row| row.key.clone()));
         let present: BTreeSet<&IdentityKey> = rows.iter().map(|row| &row.key).collect();
         for value in values.iter().flatten() {
             match value.iter().find(|key| present.contains(key)) {
@@ -168,8 +171,6 @@ impl Closure {
                 None => self.needed.extend(value.first().cloned()),
             }
         }
-        // A row that was there may go (an erasure does not delete it, a person might): it is made again.
-        self.needed.extend(rows.iter().filter(|row| row.owner.is_none()).map(|row| row.key.clone()));
         self.identities.extend(self.needed.iter().cloned());
         let mut owners = BTreeMap::new();
         for row in rows {

@@ -47,7 +47,8 @@ impl Loader<'_> {
             closure.identities.iter().partition(|key| is_account(key) && closure.settled.contains(key));
         self.identities(open.into_iter(), Hold::Lock).await?;
         self.identities(settled.into_iter(), Hold::Share).await?;
-        let missing = closure.needed.iter().filter(|key| self.world.identities.get(key).is_none()).count();
+        let there = closure.needed.iter().chain(&closure.present);
+        let missing = there.filter(|key| self.world.identities.get(key).is_none()).count();
         all_there("identities", missing)?;
         let accounts = if closure.holds_accounts { Hold::Lock } else { Hold::Share };
         self.accounts(&closure.accounts, accounts).await?;
