@@ -35,6 +35,11 @@ fn report(f: &mut Folding<'_>, input: &TouchInput) -> Result<(), OutOfIds> {
         TouchReport::Attempt { attempt, result } if is_current_attempt(f, id, *attempt) => {
             return settle(f, id, result);
         }
+        TouchReport::Attempt { attempt, result: AttemptResult::Sent { remote_id: Some(remote_id), .. } }
+            if is_taken_back(f, id, *attempt) =>
+        {
+            found_out(f, id, remote_id);
+        }
         TouchReport::Judge { fence } if is_current_fence(f, id, *fence) => return dispatch::act(f, id),
         TouchReport::Defer { fence, until, note } if is_current_fence(f, id, *fence) => {
             defer(f, id, *until, note);
@@ -66,6 +71,26 @@ fn is_current_attempt(f: &Folding<'_>, id: TouchId, attempt: i32) -> bool {
     })
 }
 
+/// Whether a touch was taken back while nobody knew of its last attempt, nor the task's id.
+fn is_taken_back(f: &Folding<'_>, id: TouchId, attempt: i32) -> bool {
+    f.world.touches.get(&id).is_some_and(|touch| {
+        let is_over = matches!(touch.state, TouchState::Withdrawn | TouchState::Skipped);
+        is_over && touch.remote_id.is_none() && touch.attempt == attempt
+    })
+}
+
+/// Its task is in the CRM after all: it was taken back without an id, and now has one.
+fn found_out(f: &mut Folding<'_>, id: TouchId, remote_id: &str) {
+    let now = f.now;
+    let Some(touch) = f.world.touches.get_mut(&id) else { return };
+    touch.remote_id = Some(remote_id.to_owned());
+    touch.sent_at = touch.sent_at.or(Some(now));
+    let contact = touch.contact;
+    touched(f, contact, now);
+    f.say_touch(id, "crossed", "its request had left; its answer came after it was taken back");
+    f.withdraw_task(id, "the contact's cadence stopped or went on meanwhile");
+}
+
 fn overtaken(f: &mut Folding<'_>, id: TouchId) {
     let Some(touch) = f.world.touches.get(&id) else { return };
     let (enrollment, state) = (touch.enrollment, touch.state);
@@ -73,9 +98,20 @@ fn overtaken(f: &mut Folding<'_>, id: TouchId) {
 }
 
 fn settle(f: &mut Folding<'_>, id: TouchId, result: &AttemptResult) -> Result<(), OutOfIds> {
+    // That a repeat did not go says nothing of the attempt before it, which may have reached the CRM.
+    let doubt = f.world.touches.get(&id).is_some_and(|touch| touch.attempt > 1 && stop::is_unknown(touch));
     match result {
         AttemptResult::Sent { remote_id, delivery } => return sent(f, id, remote_id.clone(), *delivery),
         _ if is_done(f, id) => overtaken(f, id),
+        AttemptResult::Rejected(note) if doubt && standing(f, id) == Standing::Gone => {
+            unknown(f, id, None, note);
+        }
+        AttemptResult::Exhausted(note) if doubt => unknown(f, id, None, note),
+        AttemptResult::Retry { at, note } if doubt => unknown(f, id, Some(*at), note),
+        AttemptResult::Void if doubt => {
+            let now = f.world.clock.wall(f.now);
+            unknown(f, id, Some(now), &Note::new("void", "the request did not start in time after its mark"));
+        }
         AttemptResult::Rejected(note) | AttemptResult::Exhausted(note) => {
             release(f, id);
             fail(f, id, note);

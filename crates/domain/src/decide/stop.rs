@@ -67,7 +67,11 @@ pub(super) fn take_back(f: &mut Folding<'_>, id: TouchId, why: &Note) {
     let Some(touch) = f.world.touches.get_mut(&id) else { return };
     touch.fence += 1;
     let perhaps_out = is_unknown(touch);
-    touch.note = Some(why.clone());
+    // While it is under way the note still has to say that an attempt before may have got through.
+    touch.note = Some(match touch.state {
+        TouchState::Sending if perhaps_out => Note::new("unknown", why.text.clone()),
+        _ => why.clone(),
+    });
     match touch.state {
         TouchState::Scheduled | TouchState::Held if perhaps_out => withdraw_out(f, id, why),
         TouchState::Scheduled | TouchState::Held | TouchState::Failed => {

@@ -94,6 +94,71 @@ fn a_late_answer_to_an_unknown_attempt_settles_it() {
     assert_eq!((play.touch("a").state, play.timer("demo")), (TouchState::Open, None));
 }
 
+/// A touch whose first attempt is unknown and whose repeat is under way.
+fn repeated() -> (Play, domain::id::TouchId) {
+    let (mut play, touch) = marked(vec![call("a")]);
+    play.settle(touch, AttemptResult::Unknown { again_at: Some(at("2026-03-02 10:07")), note: why() });
+    play.mark(touch);
+    (play, touch)
+}
+
+#[test]
+fn a_repeat_that_did_not_go_leaves_the_unknown_attempt_unknown() {
+    for result in [AttemptResult::Void, AttemptResult::Retry { at: at("2026-03-02 10:09"), note: why() }] {
+        let (mut play, touch) = repeated();
+        play.settle(touch, result.clone());
+        assert_eq!(play.touch("a").state, TouchState::Scheduled, "{result:?}");
+
+        play.send(event(EventKind::Replied));
+
+        assert_eq!(play.touch("a").state, TouchState::Withdrawn, "{result:?}");
+        assert_eq!(play.withdrawals(), vec![touch], "{result:?}");
+    }
+}
+
+#[test]
+fn a_repeat_that_did_not_go_before_the_stop_still_takes_the_unknown_attempt_back() {
+    for result in [
+        AttemptResult::Rejected(why()),
+        AttemptResult::Exhausted(why()),
+        AttemptResult::Void,
+        AttemptResult::Retry { at: at("2026-03-02 10:09"), note: why() },
+    ] {
+        let (mut play, touch) = repeated();
+        play.send(event(EventKind::Replied));
+
+        play.settle(touch, result.clone());
+
+        assert_eq!(play.touch("a").state, TouchState::Withdrawn, "{result:?}");
+        assert_eq!(play.withdrawals(), vec![touch], "{result:?}");
+    }
+}
+
+#[test]
+fn an_unknown_touch_whose_repeats_are_exhausted_is_redriven_with_its_own_key() {
+    let (mut play, touch) = repeated();
+    let key = play.touch("a").key;
+    play.settle(touch, AttemptResult::Exhausted(why()));
+    assert_eq!((play.touch("a").state, play.timer("demo")), (TouchState::Unknown, None));
+
+    play.send(event(EventKind::ManualRedrive).by("rep"));
+
+    assert_eq!((play.touch("a").key, play.touches("a").len()), (key, 1));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_withdrawal_takes_the_task_back_by_its_id() {
+    let (mut play, touch) = marked(vec![call("a")]);
+    play.settle(touch, AttemptResult::Unknown { again_at: Some(at("2026-03-02 10:07")), note: why() });
+    play.send(event(EventKind::Replied));
+    assert_eq!(play.withdrawals(), vec![touch]);
+
+    play.settle(touch, AttemptResult::Sent { remote_id: Some("9".into()), delivery: Delivery::Task });
+
+    assert_eq!(play.touch("a").remote_id.as_deref(), Some("9"));
+    assert_eq!(play.withdrawals(), vec![touch, touch]);
+}
+
 #[test]
 fn a_void_mark_goes_again_and_frees_its_budgets() {
     let (mut play, touch) = marked(vec![call("a")]);
