@@ -227,7 +227,8 @@ pub trait Consumer: Send {
     /// Goes back (or on) to an offset, after a failed compare-and-set.
     async fn seek(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), BusError>;
 
-    /// Tells the group how far we are, for lag tools; correctness rests on the store's offset.
+    /// Tells the group how far we are; correctness rests on the store's offset. It is written soon, and when the consumer
+    /// closes: after a crash the group may know of an earlier place, never of a later one.
     async fn note_progress(&mut self, topic: Topic, partition: i32, next: i64) -> Result<(), BusError>;
 
     /// Leaves the group, in bounded time.
@@ -244,6 +245,10 @@ pub trait Consumers: Send + Sync {
         topics: &[Topic],
         starts: std::sync::Arc<dyn Starts>,
     ) -> Result<Box<dyn Consumer>, BusError>;
+
+    /// How far members of `{group prefix}.{group}` have said they are, by partition of a topic: the next offset. Partitions
+    /// of which nothing was ever said are left out. What another member said within the last second may still be missing.
+    async fn noted(&self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError>;
 }
 
 /// Looks after topics, for the command line.

@@ -1,10 +1,11 @@
 //! Quarantined deliveries, translated again under the mapping of today.
 //!
-//! There is no store here to keep a position in, so that a process begins with the oldest redelivery that the log still
-//! holds. That changes nothing: an event made again has the digest that it had, and is applied once.
+//! There is no store here to keep a position in: a process goes on where the group has noted that it is, which it does once
+//! what a redelivery became is acknowledged. After a crash the last few are translated again; an event made again has the
+//! digest that it had, and is applied once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use ports::bus::{
 use runtime::lifecycle::Shutdown;
 use runtime::metrics::Metrics;
 use runtime::telemetry::propagation::TRACEPARENT;
+use tokio::sync::Mutex as AsyncMutex;
 use webhooks::{Item, Source};
 
 use crate::messages::{Outcomes, message};
@@ -36,29 +38,84 @@ pub(crate) struct Redeliveries {
     pub(crate) metrics: Metrics,
 }
 
-/// How far this process has come, by partition.
-#[derive(Debug, Default)]
-struct Progress(Mutex<HashMap<i32, i64>>);
+/// Where a partition goes on, by what this process knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It came so far; the group may have noted a place further on, of another member.
+    Done(i64),
+    /// What the group has noted lies outside of the log: it no longer counts, this does.
+    Instead(i64),
+}
+
+/// How far this process and its group have come, by partition.
+struct Progress {
+    consumers: Arc<dyn Consumers>,
+    known: Mutex<HashMap<i32, Known>>,
+    /// What the group has noted, while an assignment is worked out.
+    noted: AsyncMutex<Option<BTreeMap<i32, i64>>>,
+}
 
 impl Progress {
-    fn set(&self, partition: i32, next: i64) {
+    fn new(consumers: Arc<dyn Consumers>) -> Self {
+        Self { consumers, known: Mutex::default(), noted: AsyncMutex::default() }
+    }
+
+    /// Everything before `next` is done.
+    fn done(&self, partition: i32, next: i64) {
+        let mut known = self.known();
+        let now = match known.get(&partition) {
+            Some(Known::Instead(_)) => Known::Instead(next),
+            Some(Known::Done(_)) | None => Known::Done(next),
+        };
+        known.insert(partition, now);
+    }
+
+    /// The partition begins at `begin`, whatever was noted.
+    fn begin(&self, partition: i32, begin: i64) {
+        self.known().insert(partition, Known::Instead(begin));
+    }
+
+    /// Another member goes on with the partition.
+    fn forget(&self, partition: i32) {
+        self.known().remove(&partition);
+    }
+
+    /// The next assignment asks for what is noted by then.
+    async fn ask_again(&self) {
+        *self.noted.lock().await = None;
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<i32, Known>> {
         // Nothing panics while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, next);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Starts for Progress {
-    async fn stored(&self, _: &str, _: Topic, partition: i32) -> Result<Option<StoredOffset>, BusError> {
-        let positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(positions.get(&partition).map(|next| StoredOffset { next: *next, last_id: None }))
+    async fn stored(&self, _: &str, topic: Topic, partition: i32) -> Result<Option<StoredOffset>, BusError> {
+        let noted = {
+            let mut asked = self.noted.lock().await;
+            let answer = match asked.take() {
+                Some(answer) => answer,
+                None => self.consumers.noted(GROUP, topic).await?,
+            };
+            asked.insert(answer).get(&partition).copied()
+        };
+        let next = match self.known().get(&partition) {
+            Some(Known::Instead(next)) => Some(*next),
+            Some(Known::Done(next)) => noted.max(Some(*next)),
+            None => noted,
+        };
+        Ok(next.map(|next| StoredOffset { next, last_id: None }))
     }
 }
 
 impl Redeliveries {
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::new(Arc::clone(&self.consumers)));
         while !shutdown.is_soft() {
+            progress.ask_again().await;
             let starts = Arc::clone(&progress) as Arc<dyn Starts>;
             let problem = match self.consumers.join(GROUP, &[Topic::Redeliver], starts).await {
                 Ok(mut consumer) => {
@@ -94,23 +151,29 @@ impl Redeliveries {
                     }
                     if let Some(last) = records.last() {
                         let at = last.position;
-                        progress.set(at.partition, at.offset + 1);
+                        progress.done(at.partition, at.offset + 1);
                         consumer.note_progress(at.topic, at.partition, at.offset + 1).await?;
                     }
                 }
                 Some(Delivery::Assigned(partitions)) => {
+                    progress.ask_again().await;
                     let stopped = partitions.iter().filter(|(_, start)| matches!(start, StartAt::Stopped(_)));
                     let mut rejoin = false;
                     for (state, _) in stopped {
-                        // The beginning of the log has expired: the oldest that is left is the place to begin.
-                        progress.set(state.partition, state.begins_at);
+                        // The place has expired, or is of another log: the oldest that is left is the one to begin at.
+                        progress.begin(state.partition, state.begins_at);
                         rejoin = true;
                     }
                     if rejoin {
                         return Ok(());
                     }
                 }
-                Some(Delivery::Revoked(_)) | None => {}
+                Some(Delivery::Revoked(partitions)) => {
+                    for (_, partition) in partitions {
+                        progress.forget(partition);
+                    }
+                }
+                None => {}
             }
         }
         Ok(())

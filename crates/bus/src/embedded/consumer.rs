@@ -319,8 +319,10 @@ impl Consumer for EmbeddedConsumer {
         Ok(())
     }
 
-    async fn note_progress(&mut self, _topic: Topic, _partition: i32, _next: i64) -> Result<(), BusError> {
-        // There is no group coordinator whose tools would want to know; the store has the position.
+    async fn note_progress(&mut self, topic: Topic, partition: i32, next: i64) -> Result<(), BusError> {
+        if self.find(topic, partition).is_some() {
+            self.shared.writer.note((self.group.clone(), topic, partition), next);
+        }
         Ok(())
     }
 

@@ -38,6 +38,13 @@ const TABLES: &str = "
         headers BLOB NOT NULL,
         payload BLOB NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS notes (
+        reader TEXT NOT NULL,
+        topic INTEGER NOT NULL,
+        partition INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        PRIMARY KEY (reader, topic, partition)
+    ) WITHOUT ROWID;
     INSERT OR IGNORE INTO facts VALUES ('cluster', lower(hex(randomblob(16))));
 ";
 

@@ -17,11 +17,13 @@ mod expire;
 mod file;
 mod headers;
 mod membership;
+mod notes;
 mod read;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -187,5 +189,12 @@ impl Consumers for EmbeddedLog {
     ) -> Result<Box<dyn Consumer>, BusError> {
         let consumer = EmbeddedConsumer::join(Arc::clone(&self.shared), group, topics, starts).await?;
         Ok(Box::new(consumer))
+    }
+
+    async fn noted(&self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        let (answer, answered) = oneshot::channel();
+        let question = Errand::Noted { group: group.to_owned(), topic, answer };
+        self.shared.writer.send(Command::Errand(question))?;
+        answered.await.map_err(|_| writer::gone())?
     }
 }

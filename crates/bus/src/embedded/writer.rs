@@ -1,12 +1,13 @@
 //! The thread that writes: it takes what waits, appends it under one fsync, and answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread;
 use std::time::Duration;
 
-use ports::bus::{BusError, Message, Position};
+use ports::bus::{BusError, Message, Position, Topic};
 use ports::clock::Clock;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
@@ -16,6 +17,7 @@ use super::EmbeddedConfig;
 use super::append::append;
 use super::expire::{Left, expire_slice};
 use super::file::LogFile;
+use super::notes::{self, Before, Notes};
 
 /// How many calls may wait; beyond that publishing answers `Unavailable`.
 const MOST_WAITING: usize = 8192;
@@ -26,6 +28,9 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// How often expired records are looked for.
 const EXPIRY: Duration = Duration::from_secs(60);
+
+/// How long what groups say of their progress is gathered before it is written.
+const NOTES: Duration = Duration::from_secs(1);
 
 /// Who was just answered is likely to come back at once: for so long a group waits to be as large as the one before it.
 /// With 64 publishers this fills a third more into each fsync; a lone publisher never waits.
@@ -51,6 +56,10 @@ pub(super) enum Errand {
     Expire(oneshot::Sender<Result<(), BusError>>),
     /// Say whether the file can be written.
     Probe(oneshot::Sender<Result<(), BusError>>),
+    /// Nothing yet: notes wait, which are written a little later.
+    Note,
+    /// Say how far a group has said it is.
+    Noted { group: String, topic: Topic, answer: oneshot::Sender<Result<BTreeMap<i32, i64>, BusError>> },
     /// End, after what waits.
     Stop,
 }
@@ -82,6 +91,7 @@ pub(super) struct Writer {
     max_waiting_bytes: usize,
     /// Whether the last write worked.
     healthy: Arc<AtomicBool>,
+    notes: Arc<Notes>,
     /// Closed when the thread has ended.
     ended: watch::Receiver<()>,
 }
@@ -103,6 +113,7 @@ impl Writer {
         let (commands, inbox) = mpsc::sync_channel(MOST_WAITING);
         let (ending, ended) = watch::channel(());
         let healthy = Arc::new(AtomicBool::new(true));
+        let notes = Arc::<Notes>::default();
         let thread = Thread {
             connection,
             file: file.clone(),
@@ -110,6 +121,7 @@ impl Writer {
             clock,
             appended,
             healthy: Arc::clone(&healthy),
+            notes: Arc::clone(&notes),
             last_calls: 0,
             _ending: ending,
         };
@@ -118,7 +130,14 @@ impl Writer {
             .spawn(move || thread.run(&inbox))
             .map_err(|problem| BusError::Unavailable(format!("no thread for the event log: {problem}")))?;
         let waiting_bytes = Arc::default();
-        Ok(Self { commands, waiting_bytes, max_waiting_bytes: config.max_waiting_bytes, healthy, ended })
+        Ok(Self {
+            commands,
+            waiting_bytes,
+            max_waiting_bytes: config.max_waiting_bytes,
+            healthy,
+            notes,
+            ended,
+        })
     }
 
     /// Appends messages of that many bytes; the answers are in their order.
@@ -154,6 +173,15 @@ impl Writer {
         })
     }
 
+    /// Keeps what a group says of its progress, to be written soon.
+    pub(super) fn note(&self, place: (String, Topic, i32), next: i64) {
+        if self.notes.add(place, next) == Before::Nothing {
+            // A full queue means that the thread is at work, and looks at the notes after it. One that has ended wrote
+            // its last: it is as after a crash, the group knows of an earlier place.
+            drop(self.send(Command::Errand(Errand::Note)));
+        }
+    }
+
     /// Whether the file can be written; tried out only after a failure.
     pub(super) async fn ready(&self) -> Result<(), BusError> {
         if self.healthy.load(Ordering::Acquire) && self.ended.has_changed().is_ok() {
@@ -187,6 +215,7 @@ struct Thread {
     clock: Arc<dyn Clock>,
     appended: watch::Sender<u64>,
     healthy: Arc<AtomicBool>,
+    notes: Arc<Notes>,
     /// How many calls the group before had.
     last_calls: usize,
     _ending: watch::Sender<()>,
@@ -202,18 +231,23 @@ enum Next {
 impl Thread {
     fn run(mut self, inbox: &Receiver<Command>) {
         let mut expiry_due = self.clock.monotonic() + EXPIRY;
+        let mut notes_due = None;
         let mut busy_since = self.clock.monotonic();
         loop {
             let first = match inbox.try_recv() {
                 Ok(command) => Some(command),
                 Err(_) => {
-                    let wait = expiry_due.saturating_sub(self.clock.monotonic()).min(EXPIRY);
+                    let due = notes_due.unwrap_or(expiry_due).min(expiry_due);
+                    let wait = due.saturating_sub(self.clock.monotonic()).min(EXPIRY);
                     let waited = inbox.recv_timeout(wait);
                     busy_since = self.clock.monotonic();
                     match waited {
                         Ok(command) => Some(command),
                         Err(RecvTimeoutError::Timeout) => None,
-                        Err(RecvTimeoutError::Disconnected) => return,
+                        Err(RecvTimeoutError::Disconnected) => {
+                            drop(self.write_notes());
+                            return;
+                        }
                     }
                 }
             };
@@ -227,6 +261,14 @@ impl Thread {
                 // One slice at a time, so that publishers never wait long behind it.
                 let left = self.expire_slice().unwrap_or(Left::Nothing);
                 expiry_due = if left == Left::More { now } else { now + EXPIRY };
+            }
+            if notes_due.is_some_and(|due| now >= due) {
+                // What could not be written waits for the next time; `note` has told of the failure.
+                drop(self.write_notes());
+                notes_due = None;
+            }
+            if notes_due.is_none() && !self.notes.is_empty() {
+                notes_due = Some(now + NOTES);
             }
             if now.saturating_sub(busy_since) > STRETCH {
                 thread::sleep(AIR);
@@ -266,10 +308,14 @@ impl Thread {
         }
         // Whoever asked may be gone: an answer that nobody awaits is dropped.
         match errand {
-            None => {}
+            None | Some(Errand::Note) => {}
+            Some(Errand::Noted { group, topic, answer }) => drop(answer.send(self.noted(&group, topic))),
             Some(Errand::Expire(answer)) => drop(answer.send(self.expire_all())),
             Some(Errand::Probe(answer)) => drop(answer.send(self.probe())),
-            Some(Errand::Stop) => return Next::End,
+            Some(Errand::Stop) => {
+                drop(self.write_notes());
+                return Next::End;
+            }
         }
         Next::Work
     }
@@ -304,6 +350,19 @@ impl Thread {
     fn expire_all(&mut self) -> Result<(), BusError> {
         while self.expire_slice()? == Left::More {}
         Ok(())
+    }
+
+    fn write_notes(&mut self) -> Result<(), BusError> {
+        if self.notes.is_empty() {
+            return Ok(());
+        }
+        let written = self.notes.write(&mut self.connection);
+        self.note(written)
+    }
+
+    fn noted(&mut self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        self.write_notes()?;
+        notes::read(&self.connection, group, topic).map_err(|problem| self.file.error(&problem))
     }
 
     fn probe(&mut self) -> Result<(), BusError> {

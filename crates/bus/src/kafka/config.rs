@@ -126,6 +126,11 @@ impl KafkaConfig {
         topic.full_name(&self.prefix)
     }
 
+    /// A group's full name.
+    pub(super) fn group_named(&self, group: &str) -> String {
+        format!("{}.{group}", self.group)
+    }
+
     /// The topic of a full name.
     pub(super) fn topic_named(&self, name: &str) -> Option<Topic> {
         Topic::ALL.into_iter().find(|topic| self.topic(*topic) == name)

@@ -2,8 +2,8 @@
 //!
 //! Publishing waits until all in-sync replicas have a message. Two idempotent producers share the work: one sends at once,
 //! the other gathers for two milliseconds, and the number of calls under way says which of them takes a call. A member of
-//! a group takes part in cooperative rebalancing, but reads each partition from where the store says: what the group has
-//! committed is for lag tools only.
+//! a group takes part in cooperative rebalancing, but reads each partition from where the store says, whatever the group has
+//! committed.
 
 mod admin;
 mod config;
@@ -15,6 +15,7 @@ mod partitions;
 mod publisher;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,9 +101,15 @@ impl Consumers for KafkaBus {
     ) -> Result<Box<dyn Consumer>, BusError> {
         let reader = self.reader().await?;
         let shared = &self.shared;
-        let group = format!("{}.{group}", shared.config.group);
+        let group = shared.config.group_named(group);
         let consumer =
             KafkaConsumer::join(&shared.config, shared.cluster.clone(), (&group, topics), (reader, starts))?;
         Ok(Box::new(consumer))
+    }
+
+    async fn noted(&self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        let shared = Arc::clone(&self.shared);
+        let group = shared.config.group_named(group);
+        on_a_thread(move || Reader::about(&shared.config, &group)?.noted(topic)).await
     }
 }

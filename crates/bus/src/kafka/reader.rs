@@ -34,6 +34,34 @@ impl Reader {
         Ok(Self { config: config.clone(), consumer })
     }
 
+    /// One that can ask what a group has committed; it never joins it.
+    pub(super) fn about(config: &KafkaConfig, group: &str) -> Result<Self, BusError> {
+        let mut client = config.reader();
+        client.set("group.id", group);
+        Ok(Self { config: config.clone(), consumer: made(client.create_with_context(Context))? })
+    }
+
+    /// What the group has committed, by partition of a topic.
+    pub(super) fn noted(&self, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        let name = self.config.topic(topic);
+        let mut list = TopicPartitionList::new();
+        for partition in 0..self.partitions(topic)? {
+            list.add_partition(&name, partition);
+        }
+        let committed = self
+            .consumer
+            .committed_offsets(list, ANSWER)
+            .map_err(|problem| error_of("asking what the group has committed", &problem))?;
+        let mut noted = BTreeMap::new();
+        for element in committed.elements() {
+            element.error().map_err(|problem| error_of("asking what the group has committed", &problem))?;
+            if let Offset::Offset(next) = element.offset() {
+                noted.insert(element.partition(), next);
+            }
+        }
+        Ok(noted)
+    }
+
     /// How many partitions a topic has.
     pub(super) fn partitions(&self, topic: Topic) -> Result<i32, BusError> {
         let name = self.config.topic(topic);

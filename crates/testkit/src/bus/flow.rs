@@ -1,5 +1,6 @@
 //! Back-pressure, going back, waiting.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ports::bus::{BusError, Topic};
@@ -157,4 +158,43 @@ pub async fn progress_can_be_noted(fixture: &mut impl BusFixture) {
     reader.consumer().note_progress(Topic::Events, place.partition, 1).await.expect("it is ours");
     reader.consumer().note_progress(Topic::Outcomes, 0, 1).await.expect("what is not ours is passed over");
     reader.close().await;
+}
+
+/// What was noted outlives consumer and process, and is the group's own.
+pub async fn what_was_noted_can_be_read_and_lasts(fixture: &mut impl BusFixture) {
+    let bus = fixture.bus();
+    publish(&bus, message(Topic::Events, "k", "0")).await;
+    let place = publish(&bus, message(Topic::Events, "k", "1")).await;
+    assert_eq!(noted(fixture, "g").await, BTreeMap::new());
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+    reader.read(2).await;
+    reader.consumer().note_progress(Topic::Events, place.partition, 1).await.expect("it is ours");
+    reader.consumer().note_progress(Topic::Events, place.partition, 2).await.expect("it is ours");
+    reader.close().await;
+
+    drop(bus);
+    fixture.reopen().await;
+
+    assert_eq!(noted(fixture, "g").await, BTreeMap::from([(place.partition, 2)]));
+    assert_eq!(noted(fixture, "another").await, BTreeMap::new());
+    let elsewhere = fixture.bus().consumers.noted("g", Topic::Outcomes).await.expect("it can be read");
+    assert_eq!(elsewhere, BTreeMap::new());
+}
+
+/// The last word counts, not the furthest: a store that was restored goes back.
+pub async fn a_group_can_be_told_of_an_earlier_place(fixture: &mut impl BusFixture) {
+    let bus = fixture.bus();
+    publish(&bus, message(Topic::Events, "k", "0")).await;
+    let place = publish(&bus, message(Topic::Events, "k", "1")).await;
+    for next in [2, 1] {
+        let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+        reader.consumer().note_progress(Topic::Events, place.partition, next).await.expect("it is ours");
+        reader.close().await;
+
+        assert_eq!(noted(fixture, "g").await, BTreeMap::from([(place.partition, next)]));
+    }
+}
+
+async fn noted(fixture: &impl BusFixture, group: &str) -> BTreeMap<i32, i64> {
+    fixture.bus().consumers.noted(group, Topic::Events).await.expect("it can be read")
 }

@@ -114,6 +114,8 @@ macro_rules! bus_conformance {
             new_records_end_a_wait: Nothing,
             batches_are_no_larger_than_asked: Nothing,
             progress_can_be_noted: Nothing,
+            what_was_noted_can_be_read_and_lasts: Nothing,
+            a_group_can_be_told_of_an_earlier_place: Nothing,
             the_next_member_goes_on_where_the_store_says: Nothing,
             two_groups_read_independently: Nothing,
             the_cluster_has_one_lasting_name: Nothing,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -110,9 +111,31 @@ impl Publisher for RecordingBus {
     }
 }
 
-/// A log of one redelivery, whose beginning has expired.
+/// A log of one redelivery, whose beginning has expired, and what its reader noted.
 pub(crate) struct OneRedelivery {
-    pub(crate) record: Mutex<Option<Message>>,
+    record: Message,
+    noted: Arc<Mutex<BTreeMap<i32, i64>>>,
+    /// How often it was read to its end.
+    looks: Arc<Mutex<usize>>,
+}
+
+impl OneRedelivery {
+    pub(crate) fn of(record: Message) -> Self {
+        Self { record, noted: Arc::default(), looks: Arc::default() }
+    }
+
+    /// As after another life of the log.
+    pub(crate) fn note(&self, next: i64) {
+        self.noted.lock().unwrap().insert(0, next);
+    }
+
+    pub(crate) fn noted_at(&self) -> Option<i64> {
+        self.noted.lock().unwrap().get(&0).copied()
+    }
+
+    pub(crate) fn looks(&self) -> usize {
+        *self.looks.lock().unwrap()
+    }
 }
 
 const STATE: PartitionState =
@@ -130,9 +153,8 @@ impl Consumers for OneRedelivery {
         let stored: Option<StoredOffset> = starts.stored("log", Topic::Redeliver, 0).await?;
         let start = start_at(&STATE, stored.as_ref(), None);
         let mut deliveries = vec![Delivery::Assigned(vec![(STATE, start.clone())])];
-        if start == StartAt::Offset(7)
-            && let Some(message) = self.record.lock().unwrap().take()
-        {
+        if start == StartAt::Offset(7) {
+            let message = self.record.clone();
             deliveries.push(Delivery::Records(vec![Record {
                 position: Position { topic: Topic::Redeliver, partition: 0, offset: 7 },
                 appended_at: Timestamp::UNIX_EPOCH,
@@ -142,12 +164,19 @@ impl Consumers for OneRedelivery {
             }]));
         }
         deliveries.reverse();
-        Ok(Box::new(Following { deliveries }))
+        Ok(Box::new(Following { deliveries, noted: self.noted.clone(), looks: self.looks.clone() }))
+    }
+
+    async fn noted(&self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        assert_eq!((group, topic), ("ingest", Topic::Redeliver));
+        Ok(self.noted.lock().unwrap().clone())
     }
 }
 
 struct Following {
     deliveries: Vec<Delivery>,
+    noted: Arc<Mutex<BTreeMap<i32, i64>>>,
+    looks: Arc<Mutex<usize>>,
 }
 
 #[async_trait]
@@ -160,6 +189,7 @@ impl Consumer for Following {
         if let Some(delivery) = self.deliveries.pop() {
             return Ok(Some(delivery));
         }
+        *self.looks.lock().unwrap() += 1;
         tokio::time::sleep(wait).await;
         Ok(None)
     }
@@ -176,7 +206,8 @@ impl Consumer for Following {
         Ok(())
     }
 
-    async fn note_progress(&mut self, _: Topic, _: i32, _: i64) -> Result<(), BusError> {
+    async fn note_progress(&mut self, _: Topic, partition: i32, next: i64) -> Result<(), BusError> {
+        self.noted.lock().unwrap().insert(partition, next);
         Ok(())
     }
 

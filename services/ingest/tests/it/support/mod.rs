@@ -44,15 +44,21 @@ pub(crate) fn start(doors: Vec<Door>) -> Harness {
 
 /// One that waits for neither head nor body for long.
 pub(crate) fn start_hasty(doors: Vec<Door>) -> Harness {
-    run(doors, None, Duration::from_millis(300))
+    run(doors, None, (Mode::Takes, Duration::from_millis(300)))
 }
 
 pub(crate) fn start_with(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>) -> Harness {
-    run(doors, consumers, PATIENT)
+    run(doors, consumers, (Mode::Takes, PATIENT))
 }
 
-fn run(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>, patience: Duration) -> Harness {
+/// One whose bus begins in a mode.
+pub(crate) fn start_as(mode: Mode, doors: Vec<Door>, consumers: Arc<dyn Consumers>) -> Harness {
+    run(doors, Some(consumers), (mode, PATIENT))
+}
+
+fn run(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>, (mode, patience): (Mode, Duration)) -> Harness {
     let bus = Arc::new(RecordingBus::default());
+    bus.set(mode);
     let clock = Arc::new(ManualClock::default());
     let (metrics, readiness, shutdown) = (Metrics::new(), Readiness::new(), Shutdown::new());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
