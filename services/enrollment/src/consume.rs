@@ -1,6 +1,6 @@
 //! Events: from the log into the store, a partition's batch a transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use engine::{Batch, ProcessError, Processor};
 use ports::StoreError;
 use ports::bus::{BusError, Consumer, Delivery, PartitionState, Record, StartAt, Starts, StoredOffset, Topic};
+use ports::dispatch::Flag;
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::decode::{RecordLetters, item};
+use crate::restored::{Behind, Guard};
 use crate::{Deps, Settings};
 
 /// The consumer group of the events.
-const GROUP: &str = "enrollment";
+pub(crate) const GROUP: &str = "enrollment";
 /// How long one look for records takes when there are none.
 const LOOK: Duration = Duration::from_millis(500);
 /// How many traces a batch's span links to.
@@ -26,6 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Consumes until `stop`, joining the group again whenever the bus gives way.
 pub(crate) async fn run(deps: Arc<Deps>, settings: Settings, stop: CancellationToken) {
+    let mut held = BTreeMap::new();
     while !stop.is_cancelled() {
         let mut loop_ = match Loop::join(&deps, settings.batch).await {
             Ok(joined) => joined,
@@ -36,12 +39,14 @@ pub(crate) async fn run(deps: Arc<Deps>, settings: Settings, stop: CancellationT
                 continue;
             }
         };
+        loop_.held = held;
         if let Err(error) = loop_.consume(&stop).await {
             deps.observer.troubled(Some(&error.to_string()));
             tracing::warn!(error = %error, "the bus gave way; joining again");
             stop.run_until_cancelled(tokio::time::sleep(PATIENCE)).await;
         }
         loop_.consumer.close().await;
+        held = loop_.held;
     }
 }
 
@@ -66,6 +71,8 @@ struct Loop<'a> {
     /// The stored next offset of each partition that is ours; `None`: no row yet.
     stored: HashMap<i32, Option<i64>>,
     stopped: HashMap<i32, String>,
+    /// Partitions at which the store was found to be behind what the group knows; sending is held.
+    held: BTreeMap<i32, String>,
 }
 
 impl<'a> Loop<'a> {
@@ -73,7 +80,15 @@ impl<'a> Loop<'a> {
         let starts = Arc::new(StoreStarts(Arc::clone(&deps.offsets)));
         let consumer = deps.consumers.join(GROUP, &[Topic::Events], starts).await?;
         let processor = Processor::new(Arc::clone(&deps.units), Arc::clone(&deps.catalogs));
-        Ok(Self { deps, processor, consumer, batch, stored: HashMap::new(), stopped: HashMap::new() })
+        Ok(Self {
+            deps,
+            processor,
+            consumer,
+            batch,
+            stored: HashMap::new(),
+            stopped: HashMap::new(),
+            held: BTreeMap::new(),
+        })
     }
 
     async fn consume(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
@@ -82,15 +97,27 @@ impl<'a> Loop<'a> {
             let next = stop.run_until_cancelled(self.consumer.next(self.batch, LOOK)).await;
             match next.transpose()?.flatten() {
                 Some(Delivery::Records(records)) => self.apply(&records, stop).await?,
-                Some(Delivery::Assigned(partitions)) => self.assigned(partitions),
+                Some(Delivery::Assigned(partitions)) => self.assigned(partitions).await?,
                 Some(Delivery::Revoked(partitions)) => self.revoked(&partitions),
-                None => {}
+                None => self.look_for_release().await,
             }
         }
         Ok(())
     }
 
-    fn assigned(&mut self, partitions: Vec<(PartitionState, StartAt)>) {
+    async fn assigned(&mut self, partitions: Vec<(PartitionState, StartAt)>) -> Result<(), BusError> {
+        let guard = Guard {
+            consumers: self.deps.consumers.as_ref(),
+            offsets: self.deps.offsets.as_ref(),
+            flags: self.deps.flags.as_ref(),
+            cluster: self.consumer.cluster(),
+        };
+        let numbers: Vec<i32> = partitions.iter().map(|(state, _)| state.partition).collect();
+        for Behind { partition, stored, why } in guard.hold_if_behind(&numbers).await? {
+            self.held.insert(partition, why);
+            // The flag stands. Told so, the group is where the store is, and what a person releases is not held again.
+            self.consumer.note_progress(Topic::Events, partition, stored).await?;
+        }
         for (state, start) in partitions {
             match start {
                 StartAt::Offset(_) => {
@@ -104,6 +131,22 @@ impl<'a> Loop<'a> {
             }
         }
         self.report_stopped();
+        Ok(())
+    }
+
+    /// Once a person has let sending go on, there is nothing left to say of it.
+    async fn look_for_release(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        match self.deps.flags.stopped().await {
+            Ok(flags) if !flags.contains(&Flag::All) => {
+                self.held.clear();
+                self.report_stopped();
+            }
+            // The next look tells.
+            Ok(_) | Err(_) => {}
+        }
     }
 
     fn revoked(&mut self, partitions: &[(Topic, i32)]) {
@@ -115,7 +158,7 @@ impl<'a> Loop<'a> {
     }
 
     fn report_stopped(&self) {
-        let reasons: Vec<String> = self.stopped.values().cloned().collect();
+        let reasons: Vec<String> = self.stopped.values().chain(self.held.values()).cloned().collect();
         self.deps.observer.stopped(&reasons);
     }
 

@@ -8,6 +8,7 @@ mod decode;
 mod housekeeping;
 mod project;
 mod relay;
+mod restored;
 mod service;
 mod timers;
 

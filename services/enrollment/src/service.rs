@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::Catalogs;
 use ports::bus::{Consumers, Publisher};
 use ports::clock::Clock;
+use ports::dispatch::Flags;
 use ports::relay::{Asides, Outbox};
 use ports::unit::{Housekeeping, Offsets, Units};
 use ports::wake::Wakes;
@@ -20,6 +21,8 @@ pub struct Deps {
     pub units: Arc<dyn Units>,
     /// Where each partition goes on.
     pub offsets: Arc<dyn Offsets>,
+    /// Stops sending when the store turns out to be restored.
+    pub flags: Arc<dyn Flags>,
     /// The outbox.
     pub outbox: Arc<dyn Outbox>,
     /// What was set aside.
@@ -63,7 +66,7 @@ pub trait Observer: Send + Sync {
     fn dead(&self, count: usize);
     /// From 2xx to folded, of the oldest record of a batch.
     fn lag(&self, lag: Duration);
-    /// Partitions are stopped until a person decides; empty: all go on.
+    /// What waits until a person decides: partitions that are stopped, sending that is held; empty: all go on.
     fn stopped(&self, why: &[String]);
     /// Whether the loop can work: `None`, or why not.
     fn troubled(&self, why: Option<&str>);

@@ -139,6 +139,7 @@ impl System {
         let deps = enrollment::Deps {
             units: Arc::<Store>::clone(store),
             offsets: Arc::<Store>::clone(store),
+            flags: Arc::<Store>::clone(store),
             outbox: Arc::<Store>::clone(store),
             asides: Arc::<Store>::clone(store),
             housekeeping: Arc::<Store>::clone(store),
