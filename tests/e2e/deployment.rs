@@ -35,7 +35,10 @@ impl Shape {
         match (var("DRUMBEAT_TEST_KAFKA"), var("DRUMBEAT_TEST_POSTGRES")) {
             (Some(kafka), Some(postgres)) => shapes.push(Self::Roles { kafka, postgres }),
             (kafka, _) => {
-                assert!(var("DRUMBEAT_REQUIRE_KAFKA").is_none(), "DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES are required");
+                assert!(
+                    var("DRUMBEAT_REQUIRE_KAFKA").is_none(),
+                    "DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES are required"
+                );
                 let what = if kafka.is_none() { "KAFKA" } else { "POSTGRES" };
                 let line = format!("SKIPPED-NO-{what}: e2e::{test} with one process a role\n");
                 eprint!("{line}");
@@ -76,8 +79,7 @@ impl Deployment {
         let folder = TempDir::with_prefix(format!("drumbeat-{test}-")).unwrap();
         let crm = FakeCrm::start();
         let admin = shape.roles().iter().map(|role| (*role, free_address())).collect();
-        let deployment =
-            Self { shape, crm, folder, ingest: free_address(), admin, running: BTreeMap::new() };
+        let deployment = Self { shape, crm, folder, ingest: free_address(), admin, running: BTreeMap::new() };
         deployment.write_configuration(test);
         if let Shape::Roles { .. } = deployment.shape {
             deployment.cli(&["migrate"]);
@@ -143,7 +145,8 @@ connect_timeout = "2s"
         );
         std::fs::write(self.path("drumbeat.toml"), text).unwrap();
         std::fs::write(self.path("forms.secret"), SECRET).unwrap();
-        std::fs::write(self.path("key"), "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff").unwrap();
+        std::fs::write(self.path("key"), "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
+            .unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -169,7 +172,11 @@ connect_timeout = "2s"
 
     /// Starts one process.
     pub(crate) fn spawn(&mut self, role: &'static str) {
-        let log = std::fs::OpenOptions::new().append(true).create(true).open(self.path(&format!("{role}.log"))).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path(&format!("{role}.log")))
+            .unwrap();
         let child = self
             .command()
             .arg("--set")
@@ -244,7 +251,11 @@ connect_timeout = "2s"
 
     fn command(&self) -> Command {
         let mut command = Command::new(binary());
-        command.arg("--config").arg(self.path("drumbeat.toml")).stdin(Stdio::null()).current_dir(self.folder.path());
+        command
+            .arg("--config")
+            .arg(self.path("drumbeat.toml"))
+            .stdin(Stdio::null())
+            .current_dir(self.folder.path());
         command
     }
 
@@ -256,8 +267,17 @@ connect_timeout = "2s"
                 return found;
             }
             if began.elapsed() > PATIENCE {
-                let logs: String = self.shape.roles().iter().map(|role| format!("--- {role}\n{}", tail(&self.log(role)))).collect();
-                panic!("{what} did not come about on {:?}\nrecords: {:#?}\n{logs}", self.shape, self.crm.records());
+                let logs: String = self
+                    .shape
+                    .roles()
+                    .iter()
+                    .map(|role| format!("--- {role}\n{}", tail(&self.log(role))))
+                    .collect();
+                panic!(
+                    "{what} did not come about on {:?}\nrecords: {:#?}\n{logs}",
+                    self.shape,
+                    self.crm.records()
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -266,9 +286,10 @@ connect_timeout = "2s"
     /// Waits until the CRM holds a task of a step for an address.
     pub(crate) async fn task(&self, step: &str, email: &str) -> testkit::crm::Record {
         self.eventually(&format!("the task {step} for {email}"), || {
-            self.crm.records().into_iter().find(|record| {
-                record.body["step"] == step && record.body["contact"]["email"] == email
-            })
+            self.crm
+                .records()
+                .into_iter()
+                .find(|record| record.body["step"] == step && record.body["contact"]["email"] == email)
         })
         .await
     }
@@ -339,7 +360,9 @@ fn http_ok(address: &str, path: &str) -> bool {
 }
 
 fn make_database(admin: &str, name: &str) {
-    for statement in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
+    for statement in
+        [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")]
+    {
         let made = Command::new("psql").args([admin, "-qc", &statement]).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }

@@ -38,7 +38,11 @@ impl Sender {
     }
 
     /// Posts bytes as they are.
-    pub(crate) async fn post_raw(&self, body: Vec<u8>, signature: Option<&str>) -> Result<Answer, egress::Error> {
+    pub(crate) async fn post_raw(
+        &self,
+        body: Vec<u8>,
+        signature: Option<&str>,
+    ) -> Result<Answer, egress::Error> {
         let mut request =
             Request::new(Method::Post, &self.url).header("Content-Type", "application/json").body(body);
         if let Some(signature) = signature {

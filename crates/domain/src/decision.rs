@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use crate::cadence::Outcome as CadenceOutcome;
 use crate::event::EventKind;
-use crate::id::{CadenceName, ContactId, Digest, EnrollmentId, EnrollmentUid, EventId, SourceName, StepId, TouchId, TouchKey, Workspace};
+use crate::id::{
+    CadenceName, ContactId, Digest, EnrollmentId, EnrollmentUid, EventId, SourceName, StepId, TouchId,
+    TouchKey, Workspace,
+};
 use crate::touch::{Channel, Lane, Note, words};
 
 /// Everything decided on one input: one row.

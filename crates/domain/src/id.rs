@@ -20,9 +20,7 @@ const PLAIN: &str = "a-z, A-Z, 0-9, '-', '_' and '.', starting with a letter or 
 
 fn check_plain(what: &'static str, given: &str, max: usize) -> Result<(), NameError> {
     let first_is_fine = given.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    let rest_is_fine = given
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let rest_is_fine = given.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if first_is_fine && rest_is_fine && given.len() <= max {
         return Ok(());
     }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::id::TouchId;
-use crate::id::{ConnectorName, ContactId, EnrollmentId, OwnerName, Shard, StepId, TouchKey, VariantName, Workspace};
+use crate::id::{
+    ConnectorName, ContactId, EnrollmentId, OwnerName, Shard, StepId, TouchKey, VariantName, Workspace,
+};
 
 macro_rules! words {
     ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $name:literal,)* }) => {

@@ -21,7 +21,12 @@ pub(crate) fn compile(epoch: i64, documents: &[Document], defaults: &Defaults) -
         .collect();
     let contents = manifest::content(&stored);
     for finding in &contents.diagnostics {
-        tracing::error!(file = finding.file, line = finding.line, "stored content is left out: {}", finding.message);
+        tracing::error!(
+            file = finding.file,
+            line = finding.line,
+            "stored content is left out: {}",
+            finding.message
+        );
     }
     Catalog { epoch, defaults: defaults.clone(), workspaces: contents.workspaces }
 }
@@ -101,7 +106,11 @@ pub struct Apply<'a> {
 ///
 /// # Errors
 /// When the files have errors, or the store cannot be reached.
-pub async fn apply(content: &dyn Content, sources: &[Source], how: Apply<'_>) -> Result<ApplyReport, ApplyError> {
+pub async fn apply(
+    content: &dyn Content,
+    sources: &[Source],
+    how: Apply<'_>,
+) -> Result<ApplyReport, ApplyError> {
     let loaded = lint(content, how.workspace, sources, how.connectors).await?;
     if !loaded.is_sound() {
         return Err(ApplyError::Findings(Box::new(loaded)));
@@ -112,7 +121,11 @@ pub async fn apply(content: &dyn Content, sources: &[Source], how: Apply<'_>) ->
         .iter()
         .map(|document| NewDocument {
             // A file that names no workspace goes where the command says.
-            workspace: if document.workspace == main { how.workspace.clone() } else { document.workspace.clone() },
+            workspace: if document.workspace == main {
+                how.workspace.clone()
+            } else {
+                document.workspace.clone()
+            },
             kind: document_kind(document.kind),
             name: document.name.clone(),
             text: document.text.clone(),

@@ -1,7 +1,7 @@
 //! Why a contact is, or is not, where they are: read from what was recorded, never worked out again.
 
-use domain::identity::{CrmId, Email, HashKeys, IdentityKind, Phone};
 use domain::id::Workspace;
+use domain::identity::{CrmId, Email, HashKeys, IdentityKind, Phone};
 use domain::suppression::{Consent, Suppressions};
 use domain::touch::Channel;
 use jiff::Timestamp;

@@ -12,7 +12,7 @@ mod process;
 mod timers;
 
 pub use catalogs::Catalogs;
-pub use content::{Apply, ApplyError, ApplyReport, AppliedDocument, apply, lint};
+pub use content::{AppliedDocument, Apply, ApplyError, ApplyReport, apply, lint};
 pub use explain::{Explanation, explain};
 pub use folding::{DomainFold, Keep};
 pub use people::{Act, Action, ActionError, Actor, People, Subject};

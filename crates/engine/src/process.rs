@@ -105,8 +105,15 @@ impl Processor {
         Ok(done)
     }
 
-    async fn set_aside(&self, batch: &Batch, index: usize, from: Option<i64>, letter: Message) -> Result<(), StoreError> {
-        let unit = Unit { inputs: Vec::new(), advance: Some(advance(batch, from, index)), letters: vec![letter] };
+    async fn set_aside(
+        &self,
+        batch: &Batch,
+        index: usize,
+        from: Option<i64>,
+        letter: Message,
+    ) -> Result<(), StoreError> {
+        let unit =
+            Unit { inputs: Vec::new(), advance: Some(advance(batch, from, index)), letters: vec![letter] };
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         self.units.run(unit, fold).await.map(drop)
     }

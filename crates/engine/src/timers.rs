@@ -16,7 +16,11 @@ use crate::folding::{DomainFold, Keep};
 ///
 /// # Errors
 /// When the store cannot be reached.
-pub async fn fire_due(units: &dyn Units, catalogs: &Catalogs, limit: usize) -> StoreResult<(usize, UnitReport)> {
+pub async fn fire_due(
+    units: &dyn Units,
+    catalogs: &Catalogs,
+    limit: usize,
+) -> StoreResult<(usize, UnitReport)> {
     let due = units.due_timers(limit).await?;
     if due.is_empty() {
         return Ok((0, UnitReport::default()));

@@ -153,7 +153,12 @@ pub struct PartitionState {
 #[async_trait]
 pub trait Starts: Send + Sync {
     /// The stored next offset of a partition, with the `ce_id` of the record before it.
-    async fn stored(&self, cluster: &str, topic: Topic, partition: i32) -> Result<Option<StoredOffset>, BusError>;
+    async fn stored(
+        &self,
+        cluster: &str,
+        topic: Topic,
+        partition: i32,
+    ) -> Result<Option<StoredOffset>, BusError>;
 }
 
 /// A partition's offset as kept in the store.

@@ -105,7 +105,12 @@ pub trait Connector: Send + Sync {
     async fn look_up(&self, key: TouchKey) -> Result<Option<Created>, ConnectorError>;
 
     /// Takes an open task back.
-    async fn withdraw(&self, key: TouchKey, remote_id: Option<&str>, reason: &str) -> Result<(), ConnectorError>;
+    async fn withdraw(
+        &self,
+        key: TouchKey,
+        remote_id: Option<&str>,
+        reason: &str,
+    ) -> Result<(), ConnectorError>;
 
     /// Whether it answers and knows us; cheap.
     async fn probe(&self) -> Result<(), ConnectorError>;

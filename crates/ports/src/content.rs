@@ -117,7 +117,12 @@ pub trait Content: Send + Sync {
     async fn in_force(&self) -> StoreResult<(i64, Vec<Document>)>;
 
     /// Stores documents in one transaction and raises the epoch if anything changed.
-    async fn apply(&self, documents: Vec<NewDocument>, activation: Activation, actor: &str) -> StoreResult<Vec<Applied>>;
+    async fn apply(
+        &self,
+        documents: Vec<NewDocument>,
+        activation: Activation,
+        actor: &str,
+    ) -> StoreResult<Vec<Applied>>;
 
     /// The current documents of a workspace, for export.
     async fn current(&self, workspace: &Workspace) -> StoreResult<Vec<Document>>;

@@ -89,7 +89,12 @@ pub trait Queries: Send + Sync {
     ) -> StoreResult<Vec<(i64, DecisionRecord)>>;
 
     /// An event by its digest.
-    async fn event(&self, workspace: &Workspace, source: &str, digest: domain::id::Digest) -> StoreResult<Option<Event>>;
+    async fn event(
+        &self,
+        workspace: &Workspace,
+        source: &str,
+        digest: domain::id::Digest,
+    ) -> StoreResult<Option<Event>>;
 
     /// Counts for a summary: live enrollments, open tasks, scheduled, failed and unknown touches.
     async fn summary(&self, workspace: &Workspace) -> StoreResult<Summary>;

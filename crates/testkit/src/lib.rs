@@ -1,4 +1,4 @@
-//! 
+//!
 pub mod bus;
 pub mod crm;
 pub mod store;

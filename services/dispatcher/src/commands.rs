@@ -86,7 +86,8 @@ fn again(deps: &Deps, command: &Command, error: &ConnectorError) -> CommandResul
 }
 
 fn next_try(deps: &Deps, command: &Command, error: &ConnectorError) -> Timestamp {
-    let usual = backoff::delay(command.key, i32::try_from(command.tries).unwrap_or(i32::MAX).saturating_add(1));
+    let usual =
+        backoff::delay(command.key, i32::try_from(command.tries).unwrap_or(i32::MAX).saturating_add(1));
     let wait = match error {
         ConnectorError::RateLimited { retry_after: Some(wait) } => *wait,
         _ => usual,

@@ -10,8 +10,8 @@ use domain::id::TouchId;
 use domain::input::{TouchInput, TouchReport};
 use domain::touch::{Lane, Note};
 use domain::world::World;
-use futures::{FutureExt, StreamExt};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use ports::StoreResult;
 use ports::connector::Connector;
 use ports::dispatch::{FlagKeys, MarkRequest, Marked, Picked, WorkerId};
@@ -291,7 +291,8 @@ impl Lanes {
             return Ok((Vec::new(), 0));
         }
         let touches: Vec<TouchId> = requests.iter().map(|request| request.touch).collect();
-        let fences: HashMap<TouchId, i32> = requests.iter().map(|request| (request.touch, request.fence)).collect();
+        let fences: HashMap<TouchId, i32> =
+            requests.iter().map(|request| (request.touch, request.fence)).collect();
         let marks = self.deps.dispatch.mark(worker, requests).await?;
         let mut marching = Vec::with_capacity(touches.len());
         let mut moved = Vec::new();

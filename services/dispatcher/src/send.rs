@@ -115,7 +115,11 @@ fn failed(lanes: &Lanes, march: &Marching, error: ConnectorError) -> (AttemptRes
         let at = later(now, wait);
         let note = Note::new(code, text.clone());
         let tried = Duration::try_from(now.duration_since(march.since)).unwrap_or_default();
-        if tried >= lanes.settings.give_up_after { AttemptResult::Exhausted(note) } else { AttemptResult::Retry { at, note } }
+        if tried >= lanes.settings.give_up_after {
+            AttemptResult::Exhausted(note)
+        } else {
+            AttemptResult::Retry { at, note }
+        }
     };
     match error {
         ConnectorError::Rejected(why) => (AttemptResult::Rejected(Note::new("rejected", why)), None),

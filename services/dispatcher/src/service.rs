@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::id::ConnectorName;
 use engine::Catalogs;
 use futures::future::join_all;
 use ports::clock::Clock;
-use domain::id::ConnectorName;
 use ports::connector::{Connector, Idempotency};
 use ports::dispatch::{Commands, Dispatch, WorkerId, Workers};
 use ports::unit::Units;
@@ -123,7 +123,8 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     // Each loop drops its sender when it ends; once all are gone the queue ends, and settling ends with it.
     drop(settled);
     let commands = commands::run(Arc::clone(&deps), standing.subscribe(), stop.clone());
-    let work = async { futures::join!(join_all(lanes), tidy, commands, settle::run(Arc::clone(&deps), queue)) };
+    let work =
+        async { futures::join!(join_all(lanes), tidy, commands, settle::run(Arc::clone(&deps), queue)) };
     tokio::select! {
         _ = work => {}
         () = upkeep::beat(&deps, &standing) => {}

@@ -116,7 +116,8 @@ async fn take_over(deps: &Deps, settled: &mpsc::Sender<Settled>) -> StoreResult<
     let again = deps.clock.now();
     for one in taken {
         let note = Note::new("taken_over", "the worker that sent it is gone");
-        let result = AttemptResult::Unknown { again_at: deps.may_repeat(&one.connector).then_some(again), note };
+        let result =
+            AttemptResult::Unknown { again_at: deps.may_repeat(&one.connector).then_some(again), note };
         let report = TouchReport::Attempt { attempt: one.attempt, result };
         // A full queue only means that the attempt is found again at the next sweep.
         let _ = settled.try_send(TouchInput { touch: one.touch, at, report });

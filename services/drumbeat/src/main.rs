@@ -3,7 +3,11 @@
 //! This crate only wires: it reads the configuration, builds adapters, hands them to the services as ports, and turns
 //! what people type into calls of `engine`. It decides nothing.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to the person who typed")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks to the person who typed"
+)]
 
 mod bench;
 mod cli;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{Batch, ProcessError, Processor};
 use ports::StoreError;
-use ports::bus::{BusError, Consumer, Delivery, PartitionState, Record, StartAt, Starts, StoredOffset, Topic};
+use ports::bus::{
+    BusError, Consumer, Delivery, PartitionState, Record, StartAt, Starts, StoredOffset, Topic,
+};
 use ports::dispatch::Flag;
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +57,12 @@ pub(crate) struct StoreStarts(pub(crate) Arc<dyn Offsets>);
 
 #[async_trait]
 impl Starts for StoreStarts {
-    async fn stored(&self, cluster: &str, topic: Topic, partition: i32) -> Result<Option<StoredOffset>, BusError> {
+    async fn stored(
+        &self,
+        cluster: &str,
+        topic: Topic,
+        partition: i32,
+    ) -> Result<Option<StoredOffset>, BusError> {
         self.0
             .stored(cluster, topic, partition)
             .await
@@ -189,7 +196,9 @@ impl<'a> Loop<'a> {
                     let next = first.position.offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
                     return self.consumer.note_progress(Topic::Events, partition, next).await;
                 }
-                Err(StoreError::Conflict(why)) => return self.go_back(partition, first.position.offset, &why).await,
+                Err(StoreError::Conflict(why)) => {
+                    return self.go_back(partition, first.position.offset, &why).await;
+                }
                 Err(error) => {
                     self.deps.observer.troubled(Some(&error.to_string()));
                     tracing::warn!(error = %error, partition, "events wait for the store");
@@ -206,9 +215,14 @@ impl<'a> Loop<'a> {
         let cluster = self.consumer.cluster().to_owned();
         let from = match self.stored.get(&partition) {
             Some(known) => *known,
-            None => self.deps.offsets.stored(&cluster, Topic::Events, partition).await?.map(|stored| stored.next),
+            None => {
+                self.deps.offsets.stored(&cluster, Topic::Events, partition).await?.map(|stored| stored.next)
+            }
         };
-        let skip = records.iter().take_while(|record| from.is_some_and(|from| record.position.offset < from)).count();
+        let skip = records
+            .iter()
+            .take_while(|record| from.is_some_and(|from| record.position.offset < from))
+            .count();
         let records = &records[skip..];
         if records.is_empty() {
             self.stored.insert(partition, from);
@@ -225,7 +239,8 @@ impl<'a> Loop<'a> {
         let letters = RecordLetters { records, now: self.deps.clock.now() };
         // Until the batch has ended nobody knows how far it came.
         self.stored.remove(&partition);
-        let done = self.processor.process(&batch, &letters).await.map_err(|ProcessError::Store(error)| error)?;
+        let done =
+            self.processor.process(&batch, &letters).await.map_err(|ProcessError::Store(error)| error)?;
         self.stored.insert(partition, batch.items.last().map(|last| last.next.next));
         Ok(done)
     }

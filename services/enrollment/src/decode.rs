@@ -53,6 +53,11 @@ impl Letters for RecordLetters<'_> {
             offset: record.position.offset,
         };
         let encoded = letter.message(record.headers.get("traceparent").map(String::as_str));
-        Message { topic: Topic::DeadLetter, key: encoded.key, headers: encoded.headers, payload: encoded.payload }
+        Message {
+            topic: Topic::DeadLetter,
+            key: encoded.key,
+            headers: encoded.headers,
+            payload: encoded.payload,
+        }
     }
 }

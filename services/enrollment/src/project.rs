@@ -50,8 +50,11 @@ async fn consume(deps: &Deps, consumer: &mut dyn Consumer, stop: &CancellationTo
                     let Some(first) = records.first() else { continue };
                     let at = first.position;
                     stored.remove(&(at.topic, at.partition));
-                    let known = deps.offsets.stored(consumer.cluster(), at.topic, at.partition).await.ok().flatten();
-                    consumer.seek(at.topic, at.partition, known.map_or(at.offset, |known| known.next)).await?;
+                    let known =
+                        deps.offsets.stored(consumer.cluster(), at.topic, at.partition).await.ok().flatten();
+                    consumer
+                        .seek(at.topic, at.partition, known.map_or(at.offset, |known| known.next))
+                        .await?;
                     if !matches!(error, StoreError::Conflict(_)) {
                         tracing::warn!(error = %error, "what was set aside waits for the store");
                         stop.run_until_cancelled(tokio::time::sleep(PATIENCE)).await;
@@ -128,7 +131,8 @@ fn row(record: &Record) -> Option<SetAside> {
         }),
     };
     // What cannot even be read stays in its topic; `drumbeat tail` shows it there.
-    row.inspect_err(|error| tracing::error!(error = %error, "a record that was set aside cannot be read")).ok()
+    row.inspect_err(|error| tracing::error!(error = %error, "a record that was set aside cannot be read"))
+        .ok()
 }
 
 fn place(record: &Record) -> String {

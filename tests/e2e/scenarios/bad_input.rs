@@ -60,7 +60,9 @@ fn a_wrong_cadence_is_refused_with_its_place_and_changes_nothing() {
 
         assert_eq!(code, Some(1), "{out}{err}");
         assert!(format!("{out}{err}").contains("windw"), "{out}{err}");
-        it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" })))
+            .await;
         until_state(&it, "ada@example.com", "live").await;
         it
     });

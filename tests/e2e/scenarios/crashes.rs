@@ -20,7 +20,8 @@ async fn load(sender: Sender, lane: usize, stop: Arc<AtomicBool>) -> Vec<String>
     while !stop.load(Ordering::Relaxed) && accepted.len() < MOST {
         let number = accepted.len();
         let email = format!("p{lane}-{number}@example.com");
-        let body = event_with(&format!("{lane}-{number}"), "form_submitted", &email, json!({ "form": "demo" }));
+        let body =
+            event_with(&format!("{lane}-{number}"), "form_submitted", &email, json!({ "form": "demo" }));
         loop {
             match sender.try_post(&body).await {
                 Ok(answer) if answer.status == 202 => break,
@@ -42,15 +43,15 @@ fn killing_each_role_under_load_loses_nothing_and_doubles_nothing() {
         it.apply(ONE_TOUCH);
         it.start();
         let stop = Arc::new(AtomicBool::new(false));
-        let lanes: Vec<_> = (0..4)
-            .map(|lane| tokio::spawn(load(it.sender(), lane, Arc::clone(&stop))))
-            .collect();
+        let lanes: Vec<_> =
+            (0..4).map(|lane| tokio::spawn(load(it.sender(), lane, Arc::clone(&stop)))).collect();
 
         for _ in 0..2 {
             for role in it.shape.roles() {
                 // Far enough for the role to be in the middle of things: some tasks more than at its last start.
                 let before = it.crm.records().len();
-                it.eventually("progress under load", || (it.crm.records().len() > before + 10).then_some(())).await;
+                it.eventually("progress under load", || (it.crm.records().len() > before + 10).then_some(()))
+                    .await;
                 it.crash(role);
             }
         }
@@ -73,7 +74,8 @@ fn killing_each_role_under_load_loses_nothing_and_doubles_nothing() {
         let mut per_contact: BTreeMap<String, usize> = BTreeMap::new();
         let mut per_key: BTreeMap<String, usize> = BTreeMap::new();
         for record in it.crm.records() {
-            *per_contact.entry(record.body["contact"]["email"].as_str().unwrap().to_owned()).or_default() += 1;
+            *per_contact.entry(record.body["contact"]["email"].as_str().unwrap().to_owned()).or_default() +=
+                1;
             *per_key.entry(record.key).or_default() += 1;
         }
         assert!(per_contact.values().all(|count| *count == 1), "{per_contact:?}");

@@ -52,11 +52,15 @@ fn a_refused_task_is_a_failed_touch_that_can_be_driven_again() {
         it.apply(ONE_TOUCH);
         it.start();
         it.crm.misbehave(Fault::Status(422, None), 1);
-        it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" })))
+            .await;
 
         let failed = it
             .eventually("the failed touch", || {
-                it.cli(&["tasks", "list", "--state", "failed"]).as_array().and_then(|tasks| tasks.first().cloned())
+                it.cli(&["tasks", "list", "--state", "failed"])
+                    .as_array()
+                    .and_then(|tasks| tasks.first().cloned())
             })
             .await;
         assert_eq!(failed["contact"]["email"], "ada@example.com");
@@ -95,7 +99,9 @@ spec: { channel: email, subject: "For {{ contact.company }}", text: "Hello" }
 
         let failed = it
             .eventually("the failed touch", || {
-                it.cli(&["tasks", "list", "--state", "failed"]).as_array().and_then(|tasks| tasks.first().cloned())
+                it.cli(&["tasks", "list", "--state", "failed"])
+                    .as_array()
+                    .and_then(|tasks| tasks.first().cloned())
             })
             .await;
         assert_eq!(failed["note"]["code"], "missing_field");

@@ -30,7 +30,14 @@ fn each_built_in_exit_stops_and_withdraws() {
 
         for (number, (kind, outcome, more)) in EXITS.into_iter().enumerate() {
             let email = format!("e{number}@example.com");
-            sender.post(&event_with(&format!("f-{number}"), "form_submitted", &email, json!({ "form": "demo" }))).await;
+            sender
+                .post(&event_with(
+                    &format!("f-{number}"),
+                    "form_submitted",
+                    &email,
+                    json!({ "form": "demo" }),
+                ))
+                .await;
             let call = it.task("call", &email).await;
             // The exit must not be older than the entry that it ends.
             let mut exit = event(&format!("x-{number}"), kind, &email);
@@ -62,7 +69,9 @@ fn an_out_of_office_reply_pauses_and_does_not_exit() {
     on_each_shape("out_of_office", async |mut it| {
         it.apply(CALL_THEN_MAIL);
         it.start();
-        it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" })))
+            .await;
         it.task("call", "ada@example.com").await;
 
         let mut away = event("r", "replied", "ada@example.com");
@@ -86,8 +95,12 @@ fn an_opt_out_before_any_contact_holds_for_ever() {
         })
         .await;
 
-        it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
-        it.sender().post(&event_with("g", "form_submitted", "bob@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" })))
+            .await;
+        it.sender()
+            .post(&event_with("g", "form_submitted", "bob@example.com", json!({ "form": "demo" })))
+            .await;
         it.task("call", "bob@example.com").await;
         it.eventually("the refusal", || {
             let (_, out, _) = it.try_cli(&["explain", "ada@example.com"]);

@@ -22,9 +22,29 @@ fn a_form_fill_becomes_a_task_and_its_completion_the_next_one() {
         assert_eq!(answer["accepted"], 1);
         let names: BTreeSet<&str> = call.body.as_object().unwrap().keys().map(String::as_str).collect();
         let promised = [
-            "key", "channel", "subject", "body", "due_at", "due_by", "contact", "account", "owner", "cadence", "version",
-            "step", "visit", "part", "variant", "enrollment", "workspace", "record", "reply_to", "outcomes", "purpose",
-            "cta", "why",
+            "key",
+            "channel",
+            "subject",
+            "body",
+            "due_at",
+            "due_by",
+            "contact",
+            "account",
+            "owner",
+            "cadence",
+            "version",
+            "step",
+            "visit",
+            "part",
+            "variant",
+            "enrollment",
+            "workspace",
+            "record",
+            "reply_to",
+            "outcomes",
+            "purpose",
+            "cta",
+            "why",
         ];
         assert_eq!(names, BTreeSet::from(promised));
         assert_eq!(call.body["key"], json!(call.key), "the key in the body is the one in the header");
@@ -61,7 +81,9 @@ fn the_same_webhook_thrice_enrolls_once() {
         let first = it.sender().post(&form).await;
         let second = it.sender().post(&form).await;
         let third = it.sender().post(&form).await;
-        it.sender().post(&event_with("other", "form_submitted", "bob@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("other", "form_submitted", "bob@example.com", json!({ "form": "demo" })))
+            .await;
         it.task("call", "ada@example.com").await;
         it.task("call", "bob@example.com").await;
 
@@ -112,7 +134,13 @@ fn a_second_process_on_the_same_data_is_refused() {
     let mut deployment = deployment;
     deployment.start();
 
-    let (code, _, err) = deployment.try_cli(&["--set", "ingest.listen=127.0.0.1:0", "--set", "admin.listen=127.0.0.1:0", "up"]);
+    let (code, _, err) = deployment.try_cli(&[
+        "--set",
+        "ingest.listen=127.0.0.1:0",
+        "--set",
+        "admin.listen=127.0.0.1:0",
+        "up",
+    ]);
 
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("another"), "{err}");

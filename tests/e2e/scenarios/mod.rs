@@ -67,7 +67,10 @@ pub(crate) fn enrollments(deployment: &Deployment, email: &str) -> Vec<Value> {
 pub(crate) async fn until_state(deployment: &Deployment, email: &str, state: &str) -> Value {
     deployment
         .eventually(&format!("an enrollment of {email} that is {state}"), || {
-            enrollments(deployment, email).into_iter().next().filter(|enrollment| enrollment["state"] == state)
+            enrollments(deployment, email)
+                .into_iter()
+                .next()
+                .filter(|enrollment| enrollment["state"] == state)
         })
         .await
 }

@@ -49,7 +49,9 @@ fn held_dispatch_sends_nothing_and_loses_nothing() {
         it.apply(CALL_THEN_MAIL);
         it.start();
         it.cli(&["dispatch", "hold"]);
-        it.sender().post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" }))).await;
+        it.sender()
+            .post(&event_with("f", "form_submitted", "ada@example.com", json!({ "form": "demo" })))
+            .await;
         until_state(&it, "ada@example.com", "live").await;
         it.eventually("the held touch", || {
             let tasks = it.cli(&["tasks", "list", "--state", "held"]);

@@ -78,7 +78,10 @@ fn sort_response(response: &Response, now: Timestamp) -> Verdict {
         } else if body.is_some() {
             Verdict::Success(body)
         } else {
-            Verdict::Unknown(format!("HTTP {} with a body that is not JSON: is this the API's URL?", response.status))
+            Verdict::Unknown(format!(
+                "HTTP {} with a body that is not JSON: is this the API's URL?",
+                response.status
+            ))
         };
     }
     by_status(response.status, body, retry_after::read(&response.headers, now))
@@ -96,7 +99,9 @@ fn by_status(status: u16, body: Option<Value>, wait: Option<Duration>) -> Verdic
         300..400 => Verdict::Refused {
             status,
             body,
-            text: format!("HTTP {status}, a redirect, which is never followed: set base_url to where it leads"),
+            text: format!(
+                "HTTP {status}, a redirect, which is never followed: set base_url to where it leads"
+            ),
         },
         // The server gave up waiting, or says too early: it may have seen the request.
         408 | 425 => Verdict::Unknown(text),
@@ -107,8 +112,16 @@ fn by_status(status: u16, body: Option<Value>, wait: Option<Duration>) -> Verdic
 
 /// The words of the CRM where it has some, short and without addresses: they end in the touch's note.
 fn describe(status: u16, body: Option<&Value>) -> String {
-    const WHERE: [&str; 8] =
-        ["/message", "/detail", "/error/message", "/error_description", "/title", "/errors/0/message", "/error", "/0/message"];
+    const WHERE: [&str; 8] = [
+        "/message",
+        "/detail",
+        "/error/message",
+        "/error_description",
+        "/title",
+        "/errors/0/message",
+        "/error",
+        "/0/message",
+    ];
     let words = body
         .and_then(|body| WHERE.iter().find_map(|pointer| body.pointer(pointer).and_then(Value::as_str)))
         .map(|words| words.split_whitespace().map(mask).collect::<Vec<_>>().join(" "))
@@ -141,7 +154,11 @@ mod tests {
     fn a_success_is_empty_or_json_and_anything_else_is_unknown() {
         let answer = |body: &'static [u8]| {
             sort(
-                Ok(Response { status: 201, headers: egress::Headers::new(), body: bytes::Bytes::from_static(body) }),
+                Ok(Response {
+                    status: 201,
+                    headers: egress::Headers::new(),
+                    body: bytes::Bytes::from_static(body),
+                }),
                 Timestamp::UNIX_EPOCH,
             )
         };

@@ -81,7 +81,8 @@ impl Connector for Rest {
 
     async fn create(&self, task: &Task) -> Result<Created, ConnectorError> {
         let rendered = Rendered::from_bytes(&task.body).map_err(ConnectorError::Rejected)?;
-        let mut extra = vec![("Idempotency-Key", task.key.to_string()), ("Drumbeat-Attempt", task.attempt.to_string())];
+        let mut extra =
+            vec![("Idempotency-Key", task.key.to_string()), ("Drumbeat-Attempt", task.attempt.to_string())];
         if let Some(trace) = &task.trace {
             extra.push(("traceparent", trace.clone()));
         }
@@ -107,7 +108,12 @@ impl Connector for Rest {
         }
     }
 
-    async fn withdraw(&self, key: TouchKey, remote_id: Option<&str>, reason: &str) -> Result<(), ConnectorError> {
+    async fn withdraw(
+        &self,
+        key: TouchKey,
+        remote_id: Option<&str>,
+        reason: &str,
+    ) -> Result<(), ConnectorError> {
         let about = json!({ "key": key.to_string(), "id": remote_id, "reason": reason });
         let Some(rendered) = self.requests.withdraw(&about)? else {
             return Ok(());

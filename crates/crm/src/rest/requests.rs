@@ -96,7 +96,8 @@ impl Requests {
         };
 
         let create = settings.create.clone().unwrap_or_default();
-        requests.create = requests.add("create", &create, ("POST", "/tasks")).map_err(|why| wrong("create", why))?;
+        requests.create =
+            requests.add("create", &create, ("POST", "/tasks")).map_err(|why| wrong("create", why))?;
         requests.withdraw = match &settings.withdraw {
             FollowUp::Off => None,
             FollowUp::Standard => {
@@ -105,11 +106,17 @@ impl Requests {
                     path: Some("/tasks/{{ id }}".to_owned()),
                     ..RequestTemplate::default()
                 };
-                Some(requests.add("withdraw", &standard, ("DELETE", "")).map_err(|why| wrong("withdraw", why))?)
+                Some(
+                    requests
+                        .add("withdraw", &standard, ("DELETE", ""))
+                        .map_err(|why| wrong("withdraw", why))?,
+                )
             }
-            FollowUp::Custom(template) => {
-                Some(requests.add("withdraw", template, ("POST", "/tasks/{{ id }}")).map_err(|why| wrong("withdraw", why))?)
-            }
+            FollowUp::Custom(template) => Some(
+                requests
+                    .add("withdraw", template, ("POST", "/tasks/{{ id }}"))
+                    .map_err(|why| wrong("withdraw", why))?,
+            ),
         };
         if let Some(lookup) = &settings.lookup {
             check_pointer(&lookup.id).map_err(|why| wrong("lookup.id", why))?;
@@ -140,19 +147,25 @@ impl Requests {
         self.paths.add_template_owned(name, path.to_owned()).map_err(|error| format!("path: {error}"))?;
         for (header, value) in &template.headers {
             let name = format!("{name}/{header}");
-            self.plain.add_template_owned(name, value.clone()).map_err(|error| format!("header {header}: {error}"))?;
+            self.plain
+                .add_template_owned(name, value.clone())
+                .map_err(|error| format!("header {header}: {error}"))?;
         }
         let body = match &template.body {
             Some(body) => {
-                self.bodies.add_template_owned(name, body.clone()).map_err(|error| format!("body: {error}"))?;
+                self.bodies
+                    .add_template_owned(name, body.clone())
+                    .map_err(|error| format!("body: {error}"))?;
                 Body::Template
             }
             None if name == "create" => Body::Canonical,
             None => Body::Empty,
         };
-        let uses_id = path.contains("id") && self.paths.get_template(name).is_ok_and(|template| {
-            template.undeclared_variables(false).contains("id")
-        });
+        let uses_id = path.contains("id")
+            && self
+                .paths
+                .get_template(name)
+                .is_ok_and(|template| template.undeclared_variables(false).contains("id"));
         Ok(Shape {
             name,
             method,

@@ -67,7 +67,9 @@ async fn read_request(socket: &mut tokio::net::TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("content-length:").map(|n| n.trim().to_owned()))
+                .find_map(|line| {
+                    line.to_lowercase().strip_prefix("content-length:").map(|n| n.trim().to_owned())
+                })
                 .map_or(0, |n| n.parse::<usize>().unwrap());
             if body.len() >= length || read == 0 {
                 return text;
@@ -105,7 +107,8 @@ fn key() -> TouchKey {
 }
 
 fn task(rest: &Rest, channel: Channel) -> Task {
-    let body = rest.render(&json!({ "key": key().to_string(), "subject": "Say \"hi\"", "owner": null })).unwrap();
+    let body =
+        rest.render(&json!({ "key": key().to_string(), "subject": "Say \"hi\"", "owner": null })).unwrap();
     Task { key: key(), attempt: 2, body, channel, trace: Some("00-aa-bb-01".to_owned()) }
 }
 
@@ -121,10 +124,21 @@ async fn the_canonical_task_is_posted_with_its_key() {
     assert_eq!(created, Created { remote_id: Some("41".to_owned()), delivery: Delivery::Task });
     let seen = server.finish().await.remove(0);
     assert!(seen.starts_with("POST /api/tasks HTTP/1.1\r\n"), "{seen}");
-    for header in ["idempotency-key: 00000000-0000-0000-0000-000000000007", "drumbeat-attempt: 2", "traceparent: 00-aa-bb-01", "authorization: bearer t0ken", "content-type: application/json"] {
+    for header in [
+        "idempotency-key: 00000000-0000-0000-0000-000000000007",
+        "drumbeat-attempt: 2",
+        "traceparent: 00-aa-bb-01",
+        "authorization: bearer t0ken",
+        "content-type: application/json",
+    ] {
         assert!(seen.to_lowercase().contains(header), "{header} in {seen}");
     }
-    assert!(seen.ends_with("{\"key\":\"00000000-0000-0000-0000-000000000007\",\"subject\":\"Say \\\"hi\\\"\",\"owner\":null}"), "{seen}");
+    assert!(
+        seen.ends_with(
+            "{\"key\":\"00000000-0000-0000-0000-000000000007\",\"subject\":\"Say \\\"hi\\\"\",\"owner\":null}"
+        ),
+        "{seen}"
+    );
 }
 
 #[tokio::test]
@@ -180,7 +194,8 @@ async fn a_templated_request_writes_json_and_escapes_its_path() {
 #[tokio::test]
 async fn a_body_template_that_gives_no_json_is_refused_before_anything_is_sent() {
     let mut settings = settings("http://127.0.0.1:9");
-    settings.create = Some(RequestTemplate { body: Some("{{ subject }} and more".to_owned()), ..Default::default() });
+    settings.create =
+        Some(RequestTemplate { body: Some("{{ subject }} and more".to_owned()), ..Default::default() });
     let rest = rest(settings);
 
     let rendered = rest.render(&json!({ "subject": "x" }));
@@ -225,8 +240,7 @@ async fn a_lost_answer_is_unknown_and_a_refused_connection_is_not() {
 
 #[tokio::test]
 async fn html_with_a_success_status_is_unknown() {
-    let server =
-        Server::answering(vec!["HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"]).await;
+    let server = Server::answering(vec!["HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"]).await;
     let rest = rest(settings(&server.url));
 
     let answer = rest.create(&task(&rest, Channel::Call)).await;
@@ -241,7 +255,8 @@ async fn a_task_is_found_by_its_key() {
     let none = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"results\":[]}";
     let server = Server::answering(vec![found, none]).await;
     let mut settings = settings(&server.url);
-    settings.lookup = Some(Lookup { path: "/tasks?key={{ key }}".to_owned(), id: "/results/0/id".to_owned() });
+    settings.lookup =
+        Some(Lookup { path: "/tasks?key={{ key }}".to_owned(), id: "/results/0/id".to_owned() });
     let rest = rest(settings);
 
     assert_eq!(rest.look_up(key()).await.unwrap().unwrap().remote_id.as_deref(), Some("t-9"));

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use exit::{ExitEffect, ExitRule, ExitScope, Goal, PauseLength, Scope};
 pub use step::{
-    Branch, Completion, DEFAULT_MAX_VISITS, Jump, Outcome, Overdue, OverdueAction, Step, StepBody, Target, TouchSpec, Variant, WaitSpec,
+    Branch, Completion, DEFAULT_MAX_VISITS, Jump, Outcome, Overdue, OverdueAction, Step, StepBody, Target,
+    TouchSpec, Variant, WaitSpec,
 };
 
 use crate::event::EventKind;

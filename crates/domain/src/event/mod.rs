@@ -111,7 +111,8 @@ impl TaskRef {
     /// A key of ours when it reads as one, else the CRM's id.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        uuid::Uuid::try_parse(text).map_or_else(|_| Self::Remote(text.to_owned()), |key| Self::Key(TouchKey(key)))
+        uuid::Uuid::try_parse(text)
+            .map_or_else(|_| Self::Remote(text.to_owned()), |key| Self::Key(TouchKey(key)))
     }
 }
 

@@ -42,7 +42,9 @@ impl Email {
         let (local, domain) = bare.rsplit_once('@').ok_or(IdentityError::Email)?;
         let local_is_fine = !local.is_empty()
             && local.len() <= 64
-            && !local.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '@'));
+            && !local.chars().any(|c| {
+                c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '@')
+            });
         if !local_is_fine {
             return Err(IdentityError::Email);
         }
@@ -191,7 +193,9 @@ mod tests {
 
     #[test]
     fn addresses_of_one_mailbox_become_one_spelling() {
-        for written in ["Ada@Example.COM", "  ada@example.com ", "Ada L. <ADA@example.com>", "ada@example.com."] {
+        for written in
+            ["Ada@Example.COM", "  ada@example.com ", "Ada L. <ADA@example.com>", "ada@example.com."]
+        {
             assert_eq!(Email::parse(written).unwrap().as_str(), "ada@example.com", "{written}");
         }
         assert_eq!(Email::parse("a@bücher.example").unwrap().as_str(), "a@xn--bcher-kva.example");
@@ -200,7 +204,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for written in ["", "ada", "@example.com", "ada@", "a b@example.com", "a@@b.c", "a@b c.com", "a,b@c.de"] {
+        for written in
+            ["", "ada", "@example.com", "ada@", "a b@example.com", "a@@b.c", "a@b c.com", "a,b@c.de"]
+        {
             assert_eq!(Email::parse(written), Err(IdentityError::Email), "{written}");
         }
     }
@@ -214,7 +220,9 @@ mod tests {
 
     #[test]
     fn domains_drop_what_is_not_theirs() {
-        for written in ["https://www.Example.com/about?x=1", "example.com", "EXAMPLE.com.", "www.example.com:443"] {
+        for written in
+            ["https://www.Example.com/about?x=1", "example.com", "EXAMPLE.com.", "www.example.com:443"]
+        {
             assert_eq!(Domain::parse(written).unwrap().as_str(), "example.com", "{written}");
         }
     }
@@ -227,7 +235,11 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_address() {
-        let shown = format!("{:?}{:?}", Email::parse("ada@example.com").unwrap(), Phone::parse("+15551234567").unwrap());
+        let shown = format!(
+            "{:?}{:?}",
+            Email::parse("ada@example.com").unwrap(),
+            Phone::parse("+15551234567").unwrap()
+        );
         assert!(!shown.contains("ada") && !shown.contains("5551234567"), "{shown}");
     }
 }

@@ -173,14 +173,19 @@ async fn only_the_event_at_fault_goes_to_the_dead_letters_and_the_order_is_kept(
     let store = Arc::new(Units_ { poison: vec!["x", "y"], ..Units_::default() });
     *store.offset.lock().unwrap() = Some(10);
 
-    let done =
-        processor(&store).process(&batch(&["a", "x", "b", "c", "d", "y", "e"], Some(10)), &Numbered).await.unwrap();
+    let done = processor(&store)
+        .process(&batch(&["a", "x", "b", "c", "d", "y", "e"], Some(10)), &Numbered)
+        .await
+        .unwrap();
 
     assert_eq!((done.report.fresh, done.dead), (5, 2));
     assert_eq!(*store.applied.lock().unwrap(), ["a", "b", "c", "d", "e"]);
     assert_eq!(*store.offset.lock().unwrap(), Some(17));
     let letters = store.letters.lock().unwrap();
-    assert_eq!(letters.iter().map(|letter| letter.key.clone()).collect::<Vec<_>>(), [b"1".to_vec(), b"5".to_vec()]);
+    assert_eq!(
+        letters.iter().map(|letter| letter.key.clone()).collect::<Vec<_>>(),
+        [b"1".to_vec(), b"5".to_vec()]
+    );
     assert_eq!(letters[0].headers["error"], "poison");
 }
 

@@ -91,7 +91,8 @@ impl Closure {
                     }
                     // People name enrollments by their uid; no other event may.
                     if !event.kind.is_external()
-                        && let Some(uid) = event.detail.data.text("enrollment").and_then(|text| text.parse().ok())
+                        && let Some(uid) =
+                            event.detail.data.text("enrollment").and_then(|text| text.parse().ok())
                     {
                         by_uid.push((&event.workspace, uid));
                     }

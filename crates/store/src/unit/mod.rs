@@ -103,7 +103,8 @@ impl UnitWork {
     }
 
     fn decide(&self, world: &mut World, admitted: &[Admitted]) -> Result<UnitReport, Fail> {
-        let live = world.enrollments.iter().filter(|(_, one)| one.state.is_live()).map(|(id, _)| *id).collect();
+        let live =
+            world.enrollments.iter().filter(|(_, one)| one.state.is_live()).map(|(id, _)| *id).collect();
         let folded = catch_unwind(AssertUnwindSafe(|| self.fold.fold(world, admitted)));
         match folded {
             Ok(Ok(())) if world.out_of_ids => Err(Fail::OutOfIds),

@@ -43,7 +43,8 @@ impl FakeCrm {
 
     /// Misbehaves in one of every `n` creating requests, at random places that `seed` decides, until told `None`.
     pub fn misbehave_often(&self, often: Option<(Vec<Fault>, u64, u64)>) {
-        self.state().often = often.map(|(faults, one_of, seed)| state::Often { faults, one_of, seed, seen: 0 });
+        self.state().often =
+            often.map(|(faults, one_of, seed)| state::Often { faults, one_of, seed, seen: 0 });
     }
 
     /// The records that it holds, withdrawn ones too, in the order of their making.

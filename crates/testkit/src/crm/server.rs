@@ -47,7 +47,8 @@ fn now() -> jiff::Timestamp {
 }
 
 fn call(request: &HttpRequest, body: &Bytes) -> Call {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Call {
         method: request.method().to_string(),
         path: request.uri().to_string().trim_start_matches("/api").to_owned(),
@@ -123,15 +124,25 @@ fn broken(first: Vec<u8>) -> HttpResponse {
 async fn find(state: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let mut call = call(&request, &body);
     call.status = Some(200);
-    let wanted = request.query_string().split('&').find_map(|pair| pair.strip_prefix("key=")).unwrap_or_default();
+    let wanted =
+        request.query_string().split('&').find_map(|pair| pair.strip_prefix("key=")).unwrap_or_default();
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let results: Vec<Value> =
-        state.records.iter().filter(|record| record.key == wanted).map(|record| json!({ "id": record.id })).collect();
+    let results: Vec<Value> = state
+        .records
+        .iter()
+        .filter(|record| record.key == wanted)
+        .map(|record| json!({ "id": record.id }))
+        .collect();
     state.calls.push(call);
     HttpResponse::Ok().json(json!({ "results": results }))
 }
 
-async fn withdraw(state: Data<Shared>, id: web::Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn withdraw(
+    state: Data<Shared>,
+    id: web::Path<String>,
+    request: HttpRequest,
+    body: Bytes,
+) -> HttpResponse {
     let mut call = call(&request, &body);
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let found = state.records.iter_mut().find(|record| record.id == *id);

@@ -99,7 +99,11 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(run: &Run, (store, catalogs): (&Arc<Store>, &Arc<Catalogs>), deployment: &Deployment) -> Result<Self, Failure> {
+    fn new(
+        run: &Run,
+        (store, catalogs): (&Arc<Store>, &Arc<Catalogs>),
+        deployment: &Deployment,
+    ) -> Result<Self, Failure> {
         let wrong = |error: domain::id::NameError| Failure::Refused(error.to_string());
         Ok(Self {
             store: Arc::clone(store),
@@ -184,7 +188,12 @@ impl Bench {
 
     /// Runs a dispatcher until `count` touches are settled, at most `limit`. Gives what it did, how many it settled,
     /// and how long that took, without the first `ahead`.
-    async fn dispatch(&self, count: usize, limit: Duration, ahead: Duration) -> Result<(Arc<Seen>, usize, Duration), Failure> {
+    async fn dispatch(
+        &self,
+        count: usize,
+        limit: Duration,
+        ahead: Duration,
+    ) -> Result<(Arc<Seen>, usize, Duration), Failure> {
         let seen = Arc::new(Seen::default());
         let units = Arc::new(Counted::new(Arc::clone(&self.store)));
         let mut settled = units.settled();
@@ -203,7 +212,8 @@ impl Bench {
         };
         let stop = CancellationToken::new();
         let began = self.clock.monotonic();
-        let running = Tasks::detached().spawn("bench.dispatcher", dispatcher::run(dispatcher::Settings::default(), deps, stop.clone()));
+        let running = Tasks::detached()
+            .spawn("bench.dispatcher", dispatcher::run(dispatcher::Settings::default(), deps, stop.clone()));
         // Running out of time is an answer too: it is told.
         let _ = tokio::time::timeout(limit, settled.wait_for(|done| *done >= count)).await;
         let took = self.clock.monotonic().saturating_sub(began).saturating_sub(ahead);

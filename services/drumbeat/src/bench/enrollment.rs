@@ -29,7 +29,11 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
     apply(&store, (0..CADENCES).map(cadence).collect()).await?;
     let mut number = 0;
     for replicas in REPLICAS {
-        tell(&format!("enrollment on {}, {replicas} at once: {} people enter", side.store_name(), replicas * PEOPLE));
+        tell(&format!(
+            "enrollment on {}, {replicas} at once: {} people enter",
+            side.store_name(),
+            replicas * PEOPLE
+        ));
         let mut lines = Vec::new();
         for _ in 0..replicas {
             lines.push(Line::start(&store, &catalogs, &deployment.clock, number).await?);
@@ -54,9 +58,17 @@ struct Line {
 }
 
 impl Line {
-    async fn start(store: &Arc<Store>, catalogs: &Arc<Catalogs>, clock: &Arc<dyn Clock>, number: usize) -> Result<Self, Failure> {
-        let mut line =
-            Self { partition: Partition::new(store, catalogs, clock, number), mix: Mix::new(number)?, clock: Arc::clone(clock) };
+    async fn start(
+        store: &Arc<Store>,
+        catalogs: &Arc<Catalogs>,
+        clock: &Arc<dyn Clock>,
+        number: usize,
+    ) -> Result<Self, Failure> {
+        let mut line = Self {
+            partition: Partition::new(store, catalogs, clock, number),
+            mix: Mix::new(number)?,
+            clock: Arc::clone(clock),
+        };
         for _ in 0..PEOPLE / BATCH {
             let at = line.clock.now();
             let entries: Result<Vec<_>, Failure> = (0..BATCH).map(|_| line.mix.entry(at)).collect();
@@ -78,7 +90,8 @@ impl Line {
 
 async fn together(lines: Vec<Line>, until: Duration) -> Result<Vec<Line>, Failure> {
     let tasks = Tasks::detached();
-    let running: Vec<_> = lines.into_iter().map(|line| tasks.spawn("bench.partition", line.run(until))).collect();
+    let running: Vec<_> =
+        lines.into_iter().map(|line| tasks.spawn("bench.partition", line.run(until))).collect();
     let mut done = Vec::new();
     for one in running {
         done.push(one.await.map_err(|error| Failure::Refused(error.to_string()))??);

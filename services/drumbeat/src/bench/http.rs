@@ -23,7 +23,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// A signed request for the source `forms`, ready to be written.
 pub(super) fn signed(host: SocketAddr, body: &Value) -> Result<Bytes, Failure> {
     let body = body.to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|error| Failure::Refused(error.to_string()))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())
+        .map_err(|error| Failure::Refused(error.to_string()))?;
     mac.update(body.as_bytes());
     let signature = hex::encode(mac.finalize().into_bytes());
     let text = format!(
@@ -72,7 +73,11 @@ fn answer(read: &[u8]) -> std::io::Result<Option<(u16, usize)>> {
     let wrong = || std::io::Error::other("an answer that is not understood");
     let text = std::str::from_utf8(&read[..head]).map_err(|_| wrong())?;
     let mut lines = text.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok()).ok_or_else(wrong)?;
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(wrong)?;
     let length = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
@@ -139,7 +144,11 @@ struct Client {
 }
 
 impl Client {
-    async fn post_until(mut self, (requests, first): (Arc<Vec<Bytes>>, usize), measured: std::ops::Range<Duration>) -> Load {
+    async fn post_until(
+        mut self,
+        (requests, first): (Arc<Vec<Bytes>>, usize),
+        measured: std::ops::Range<Duration>,
+    ) -> Load {
         let mut load = Load::default();
         for request in requests.iter().cycle().skip(first) {
             let began = self.clock.monotonic();
@@ -150,7 +159,9 @@ impl Client {
             let answered = self.connection.post(request).await;
             let ended = self.clock.monotonic();
             match answered {
-                Ok(200..=299) if counts && ended <= measured.end => load.times.push(ended.saturating_sub(began)),
+                Ok(200..=299) if counts && ended <= measured.end => {
+                    load.times.push(ended.saturating_sub(began))
+                }
                 Ok(200..=299) => {}
                 Ok(_) => load.failures += usize::from(counts),
                 Err(_) => {

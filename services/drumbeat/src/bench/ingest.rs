@@ -58,15 +58,14 @@ async fn reference(run: &mut Run) -> Result<Vec<f64>, Failure> {
 
 fn row(part: &'static str, on: &'static str, connections: usize, load: &Load) -> Row {
     let failures = (load.failures > 0).then(|| format!("{} not answered 2xx", load.failures));
-    let what = if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
-    Row::new(part, on, what)
-        .rate(rate(load.times.len(), load.took))
-        .times(&load.times)
-        .note_if(failures)
+    let what =
+        if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
+    Row::new(part, on, what).rate(rate(load.times.len(), load.took)).times(&load.times).note_if(failures)
 }
 
 fn requests(host: SocketAddr) -> Result<Arc<Vec<Bytes>>, Failure> {
-    let requests: Result<Vec<Bytes>, Failure> = (0..REQUESTS).map(|number| signed(host, &form(number))).collect();
+    let requests: Result<Vec<Bytes>, Failure> =
+        (0..REQUESTS).map(|number| signed(host, &form(number))).collect();
     requests.map(Arc::new)
 }
 

@@ -55,7 +55,8 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
         return Err(Failure::Refused("the roles did not start".to_owned()));
     };
     tell(&format!("latency on {}: {} contacts, one after another", side.name(), WARM_UP + SAMPLES));
-    let mut probe = Probe { run, crm: &mut crm, store: &store, connection: Connection::open(ingest).await?, ingest };
+    let mut probe =
+        Probe { run, crm: &mut crm, store: &store, connection: Connection::open(ingest).await?, ingest };
     let (mut to_crm, mut to_stop) = (Sample::default(), Sample::default());
     let mut lost = 0;
     for number in 0..WARM_UP + SAMPLES {
@@ -76,7 +77,8 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
     let row = |what: &str, times: &Sample| {
         Row::new("latency", side.name(), what).times(times).note(count.clone()).note_if(lost.clone())
     };
-    let rows = [row("webhook answered to request at the CRM", &to_crm), row("reply answered to stopped", &to_stop)];
+    let rows =
+        [row("webhook answered to request at the CRM", &to_crm), row("reply answered to stopped", &to_stop)];
     rows.into_iter().for_each(|row| run.report.add(row));
     started.lifecycle.shutdown().begin();
     started.until_ended().await?;
@@ -102,7 +104,8 @@ impl Probe<'_> {
             return Ok(None);
         };
         let to_crm = at.saturating_sub(answered);
-        let uid = Uuid::try_parse(&enrollment).map_err(|error| Failure::Refused(format!("an enrollment's id: {error}")))?;
+        let uid = Uuid::try_parse(&enrollment)
+            .map_err(|error| Failure::Refused(format!("an enrollment's id: {error}")))?;
         tokio::time::sleep(PAUSE).await;
         let answered = self.post(&format!("reply-{number}"), "replied", &email).await?;
         let stopped = self.stopped(EnrollmentUid(uid), answered + PATIENCE).await?;
@@ -119,7 +122,11 @@ impl Probe<'_> {
         let request = signed(self.ingest, &body)?;
         let status = self.connection.post(&request).await?;
         let answered = self.run.clock.monotonic();
-        if status == 202 { Ok(answered) } else { Err(Failure::Refused(format!("ingest answered {status} to {kind}"))) }
+        if status == 202 {
+            Ok(answered)
+        } else {
+            Err(Failure::Refused(format!("ingest answered {status} to {kind}")))
+        }
     }
 
     /// When the enrollment was seen to have ended.

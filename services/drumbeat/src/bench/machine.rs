@@ -26,7 +26,8 @@ fn system() -> String {
     let memory = field(&read("/proc/meminfo"), "MemTotal")
         .and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok())
         .map(|kib| format!("{} GiB", kib.div_ceil(1024 * 1024)));
-    let load = read("/proc/loadavg").split_whitespace().next().map(|load| format!("load {load} at the start"));
+    let load =
+        read("/proc/loadavg").split_whitespace().next().map(|load| format!("load {load} at the start"));
     let mut parts = vec![format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)];
     parts.extend(processor);
     parts.extend(memory);

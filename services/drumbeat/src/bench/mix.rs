@@ -115,10 +115,21 @@ impl Mix {
         self.event(EventKind::FormSubmitted, who, at, detail)
     }
 
-    fn event(&mut self, kind: EventKind, who: usize, at: Timestamp, detail: Detail) -> Result<Arc<Event>, Failure> {
+    fn event(
+        &mut self,
+        kind: EventKind,
+        who: usize,
+        at: Timestamp,
+        detail: Detail,
+    ) -> Result<Arc<Event>, Failure> {
         self.made += 1;
         let id = format!("{}-{}", self.group, self.made);
-        let event = Arc::new(person_event(&self.source, (kind, detail), (&format!("{}-{who}", self.group), &id), at)?);
+        let event = Arc::new(person_event(
+            &self.source,
+            (kind, detail),
+            (&format!("{}-{who}", self.group), &id),
+            at,
+        )?);
         if self.remembered.len() == REMEMBERED {
             self.remembered.pop_front();
         }

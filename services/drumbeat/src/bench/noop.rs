@@ -98,8 +98,12 @@ impl Seen {
     /// How attempts ended, other than well, and what was passed over.
     pub(super) fn other(&self) -> Option<String> {
         let state = self.state();
-        let other: Vec<String> =
-            state.outcomes.iter().filter(|(name, _)| **name != "sent").map(|(name, count)| format!("{count} {name}")).collect();
+        let other: Vec<String> = state
+            .outcomes
+            .iter()
+            .filter(|(name, _)| **name != "sent")
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
         (!other.is_empty()).then(|| other.join(", "))
     }
 

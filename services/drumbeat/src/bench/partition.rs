@@ -33,7 +33,12 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    pub(super) fn new(store: &Arc<Store>, catalogs: &Arc<Catalogs>, clock: &Arc<dyn Clock>, number: usize) -> Self {
+    pub(super) fn new(
+        store: &Arc<Store>,
+        catalogs: &Arc<Catalogs>,
+        clock: &Arc<dyn Clock>,
+        number: usize,
+    ) -> Self {
         Self {
             processor: Processor::new(Arc::<Store>::clone(store), Arc::clone(catalogs)),
             clock: Arc::clone(clock),
@@ -57,15 +62,27 @@ impl Partition {
             })
             .collect::<Vec<_>>();
         let next = items.last().map(|item| item.next.next);
-        let batch =
-            Batch { cluster: "bench".to_owned(), topic: Topic::Events, partition: self.number, from: self.next, items };
+        let batch = Batch {
+            cluster: "bench".to_owned(),
+            topic: Topic::Events,
+            partition: self.number,
+            from: self.next,
+            items,
+        };
         let began = self.clock.monotonic();
-        let done = self.processor.process(&batch, &NoLetters).await.map_err(|ProcessError::Store(error)| Failure::from(error))?;
+        let done = self
+            .processor
+            .process(&batch, &NoLetters)
+            .await
+            .map_err(|ProcessError::Store(error)| Failure::from(error))?;
         self.busy += self.clock.monotonic().saturating_sub(began);
         self.batches += 1;
         self.next = next;
         if done.dead > 0 {
-            return Err(Failure::Refused(format!("{} events of the bench could not be processed", done.dead)));
+            return Err(Failure::Refused(format!(
+                "{} events of the bench could not be processed",
+                done.dead
+            )));
         }
         self.report.fresh += done.report.fresh;
         self.report.duplicates += done.report.duplicates;

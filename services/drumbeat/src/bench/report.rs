@@ -78,7 +78,9 @@ impl Row {
     }
 
     fn cells(&self) -> [String; 8] {
-        let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+        let number = |value: Option<f64>, digits: usize| {
+            value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+        };
         [
             self.part.to_owned(),
             self.on.to_owned(),

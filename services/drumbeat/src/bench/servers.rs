@@ -46,7 +46,8 @@ pub(super) fn bare() -> Result<Running, Failure> {
 
 async fn take(request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let signature = request.headers().get("X-Signature").and_then(|value| value.to_str().ok());
-    let signature = signature.and_then(|text| hex::decode(text.trim_start_matches("sha256=")).ok()).unwrap_or_default();
+    let signature =
+        signature.and_then(|text| hex::decode(text.trim_start_matches("sha256=")).ok()).unwrap_or_default();
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()) else {
         return HttpResponse::InternalServerError().finish();
     };

@@ -82,7 +82,11 @@ impl Drop for Folder {
 impl Deployment {
     /// Makes it. `part` tells it from the other measurements of this run; `crm` is where its connector posts.
     pub(super) async fn make(side: &Side, part: &str, crm: Option<&str>) -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("drumbeat-bench-{}-{}-{part}", std::process::id(), side.store_name()));
+        let path = std::env::temp_dir().join(format!(
+            "drumbeat-bench-{}-{}-{part}",
+            std::process::id(),
+            side.store_name()
+        ));
         std::fs::create_dir_all(&path)?;
         let folder = Folder(path);
         let mut made = None;
@@ -137,8 +141,11 @@ impl Deployment {
 
 /// Lints and applies cadences.
 pub(super) async fn apply(store: &Store, texts: Vec<String>) -> Result<(), Failure> {
-    let sources: Vec<Source> =
-        texts.into_iter().enumerate().map(|(index, text)| Source::new(format!("bench-{index}.yaml"), text)).collect();
+    let sources: Vec<Source> = texts
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| Source::new(format!("bench-{index}.yaml"), text))
+        .collect();
     let how = Apply {
         workspace: &Workspace::main(),
         connectors: &[CONNECTOR.to_owned()],

@@ -11,8 +11,8 @@ use domain::id::Workspace;
 
 pub(crate) use content::{ApplyArgs, ExportArgs, LintArgs, SchemaArgs};
 pub(crate) use operate::{
-    AsideCommand, AsideListArgs, DispatchCommand, EnrollArgs, ExplainArgs, PauseArgs, RedriveArgs, RemoveArgs,
-    ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
+    AsideCommand, AsideListArgs, DispatchCommand, EnrollArgs, ExplainArgs, PauseArgs, RedriveArgs,
+    RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
 };
 pub(crate) use run::{BenchArgs, BenchPart, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs, UpArgs};
 
@@ -21,7 +21,13 @@ pub(crate) use run::{BenchArgs, BenchPart, ConfigCommand, DemoArgs, OffsetsComma
 /// Webhooks come in, contacts enter, branch and leave cadences by rule, and each due touch becomes one task in your CRM.
 /// `drumbeat up --demo` shows all of it on this machine, with nothing to install.
 #[derive(Debug, Parser)]
-#[command(name = "drumbeat", version, propagate_version = true, disable_help_subcommand = true, max_term_width = 110)]
+#[command(
+    name = "drumbeat",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::{Apply, ApplyError, AppliedDocument};
+use engine::{AppliedDocument, Apply, ApplyError};
 use manifest::{Loaded, Source};
 use ports::content::{Activation, Applied, Content as _, Document};
 use serde_json::{Value, json};
@@ -148,8 +148,11 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         files.push(path.to_owned());
         return Ok(());
     }
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(path).map_err(wrong)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(wrong)?;
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(wrong)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(wrong)?;
     entries.sort();
     for entry in entries {
         let is_yaml = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");

@@ -57,9 +57,19 @@ async fn show_list(bench: &Workbench, global: &Global, list: AsideList, args: &A
     output::show(global.output, &listed, || {
         let rows = rows.iter().map(|row| {
             let driven = row.redriven_at.map(|at| at.to_string()).unwrap_or_default();
-            [row.id.to_string(), row.at.to_string(), row.source.clone(), row.code.clone(), row.text.clone(), driven]
+            [
+                row.id.to_string(),
+                row.at.to_string(),
+                row.source.clone(),
+                row.code.clone(),
+                row.text.clone(),
+                driven,
+            ]
         });
-        output::table_or(&output::table(["NUMBER", "WHEN", "SOURCE", "CODE", "WHY", "RE-DRIVEN"], rows), "nothing was set aside");
+        output::table_or(
+            &output::table(["NUMBER", "WHEN", "SOURCE", "CODE", "WHY", "RE-DRIVEN"], rows),
+            "nothing was set aside",
+        );
     })
 }
 
@@ -98,8 +108,9 @@ async fn redeliver(bench: &Workbench, global: &Global, rows: Vec<SetAside>) -> O
     let bus = wiring::open_bus(&bench.config, &bench.clock).await?;
     let mut messages = Vec::with_capacity(rows.len());
     for row in &rows {
-        let quarantined = Quarantined::from_bytes(&row.payload).map_err(|error| Failure::Refused(error.to_string()))?;
-        let redelivery = 
+        let quarantined =
+            Quarantined::from_bytes(&row.payload).map_err(|error| Failure::Refused(error.to_string()))?;
+        let redelivery =
             Redelivery { quarantined, actor: Some(super::actor()), requested_at: bench.clock.now() };
         let encoded = redelivery.message(None);
         messages.push(Message {
@@ -115,7 +126,10 @@ async fn redeliver(bench: &Workbench, global: &Global, rows: Vec<SetAside>) -> O
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     bench.store.redriven(AsideList::Quarantine, &ids).await?;
     output::show(global.output, &json!({ "redelivered": ids.len() }), || {
-        println!("{} deliveries go to ingest again; what still cannot be translated comes back here", ids.len());
+        println!(
+            "{} deliveries go to ingest again; what still cannot be translated comes back here",
+            ids.len()
+        );
     })
 }
 
@@ -124,10 +138,11 @@ async fn redrive(bench: &Workbench, global: &Global, rows: Vec<SetAside>) -> Out
     let people = bench.people();
     let mut decided = Vec::new();
     for row in rows {
-        let letter = DeadLetter::from_bytes(&row.payload).map_err(|error| Failure::Refused(error.to_string()))?;
-        let event = letter
-            .event()
-            .map_err(|error| Failure::Refused(format!("number {} holds no event and cannot be driven: {error}", row.id)))?;
+        let letter =
+            DeadLetter::from_bytes(&row.payload).map_err(|error| Failure::Refused(error.to_string()))?;
+        let event = letter.event().map_err(|error| {
+            Failure::Refused(format!("number {} holds no event and cannot be driven: {error}", row.id))
+        })?;
         decided.extend(people.redrive(event).await?);
         bench.store.redriven(AsideList::DeadLetter, &[row.id]).await?;
     }

@@ -36,7 +36,9 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Outcome {
                 .map(|entry| json!({ "key": entry.key, "value": entry.value, "origin": entry.origin.to_string() }))
                 .collect();
             output::show(global.output, &listed, || {
-                let rows = entries.iter().map(|entry| [entry.key.clone(), entry.value.clone(), entry.origin.to_string()]);
+                let rows = entries
+                    .iter()
+                    .map(|entry| [entry.key.clone(), entry.value.clone(), entry.origin.to_string()]);
                 println!("{}", output::table(["KEY", "VALUE", "FROM"], rows));
             })
         }
@@ -49,7 +51,8 @@ fn deeper(config: &runtime::config::Config) -> Vec<Finding> {
     let mut failures = Vec::new();
     failures.extend(wiring::defaults(config).err());
     failures.extend(wiring::connectors(config, &clock).err());
-    let mut findings: Vec<Finding> = failures.into_iter().map(|failure| Finding::error("", failure.to_string())).collect();
+    let mut findings: Vec<Finding> =
+        failures.into_iter().map(|failure| Finding::error("", failure.to_string())).collect();
     if let Err(problems) = ingest::Config::from_deployment(config) {
         findings.extend(problems.iter().map(|problem| Finding::error("sources", problem.to_string())));
     }

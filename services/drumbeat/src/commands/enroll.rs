@@ -24,7 +24,8 @@ pub(super) async fn run(global: &Global, args: &EnrollArgs) -> Outcome {
         (Some(file), _) => many(global, args, file).await,
         (None, Some(who)) => {
             let bench = Workbench::open(global).await?;
-            let decided = bench.act(global, Subject::Contact(person(who)?), action(args, Attributes::new())).await?;
+            let decided =
+                bench.act(global, Subject::Contact(person(who)?), action(args, Attributes::new())).await?;
             tell(global, &decided)
         }
         (None, None) => Err(usage("name a contact, or a file with --csv")),
@@ -67,7 +68,11 @@ async fn many(global: &Global, args: &EnrollArgs, file: &Path) -> Outcome {
         let acts: Vec<Act> = slice
             .iter()
             .map(|line| {
-                bench.act_of(global, Subject::Contact(line.subject.clone()), action(args, line.attributes.clone()))
+                bench.act_of(
+                    global,
+                    Subject::Contact(line.subject.clone()),
+                    action(args, line.attributes.clone()),
+                )
             })
             .collect::<Result<_, _>>()?;
         for (line, record) in slice.iter().zip(people.act_all(acts).await?) {
@@ -100,7 +105,10 @@ fn read(file: &Path) -> Result<(Vec<Line>, Vec<BadLine>), Failure> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(wrong)?;
     let header = reader.headers().map_err(wrong)?.clone();
     if !header.iter().any(|name| matches!(name, "email" | "phone" | "crm_id")) {
-        return Err(usage(format!("{}: the first line must name at least one of email, phone and crm_id", file.display())));
+        return Err(usage(format!(
+            "{}: the first line must name at least one of email, phone and crm_id",
+            file.display()
+        )));
     }
     let (mut lines, mut bad, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for record in reader.records() {
@@ -115,9 +123,13 @@ fn read(file: &Path) -> Result<(Vec<Line>, Vec<BadLine>), Failure> {
         let number = record.position().map_or(0, csv::Position::line);
         match line(number, &header, &record) {
             Ok(line) => {
-                let keys: Vec<String> = line.subject.iter().map(|(kind, value)| format!("{kind:?}:{value}")).collect();
+                let keys: Vec<String> =
+                    line.subject.iter().map(|(kind, value)| format!("{kind:?}:{value}")).collect();
                 if keys.iter().any(|key| seen.contains(key)) {
-                    bad.push(BadLine { number, why: "the same contact stands on an earlier line".to_owned() });
+                    bad.push(BadLine {
+                        number,
+                        why: "the same contact stands on an earlier line".to_owned(),
+                    });
                 } else {
                     seen.extend(keys);
                     lines.push(line);

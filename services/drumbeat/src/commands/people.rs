@@ -14,9 +14,9 @@ use crate::output;
 pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
     match flag(global, &args.scope) {
-        Some(_) if args.until.is_some() => {
-            Err(Failure::Usage("--until is for enrollments; a pause of this scope holds until `resume`".to_owned()))
-        }
+        Some(_) if args.until.is_some() => Err(Failure::Usage(
+            "--until is for enrollments; a pause of this scope holds until `resume`".to_owned(),
+        )),
         Some(flag) => set(&bench, global, flag, FlagState::Stopped).await,
         None => one(&bench, global, &args.scope, Action::Pause { until: args.until }).await,
     }
@@ -49,7 +49,10 @@ async fn set(bench: &Workbench, global: &Global, flag: Flag, state: FlagState) -
     let shown = format!("{flag:?}");
     bench.store.set_flag(flag, state, &actor()).await?;
     output::show(global.output, &json!({ "flag": shown, "stopped": stopped }), || {
-        println!("{}", if stopped { "paused: nothing of it is sent until `drumbeat resume`" } else { "it goes on" });
+        println!(
+            "{}",
+            if stopped { "paused: nothing of it is sent until `drumbeat resume`" } else { "it goes on" }
+        );
     })
 }
 

@@ -50,5 +50,6 @@ pub(super) async fn role(global: &Global, role: Role) -> Outcome {
 /// Sets logs and traces up.
 pub(crate) fn log(config: &Config, role: &'static str) -> Result<telemetry::Guard, Failure> {
     let service = Service { role, version: env!("CARGO_PKG_VERSION") };
-    telemetry::init(&config.telemetry, &service).map_err(|error| Failure::Refused(format!("configuration: {error}")))
+    telemetry::init(&config.telemetry, &service)
+        .map_err(|error| Failure::Refused(format!("configuration: {error}")))
 }

@@ -18,7 +18,8 @@ pub(super) async fn run(global: &Global, command: TasksCommand) -> Outcome {
         TasksCommand::Show(args) => show(&bench, global, TouchKey(args.key)).await,
         TasksCommand::Complete(args) => {
             let key = existing(&bench, global, TouchKey(args.key)).await?;
-            let decided = bench.act(global, Subject::Touch(key), Action::Complete { outcome: args.outcome }).await?;
+            let decided =
+                bench.act(global, Subject::Touch(key), Action::Complete { outcome: args.outcome }).await?;
             tell(global, &decided)
         }
         TasksCommand::Skip(args) => {
@@ -37,7 +38,9 @@ async fn existing(bench: &Workbench, global: &Global, key: TouchKey) -> Result<T
 }
 
 fn unknown(key: TouchKey) -> Failure {
-    Failure::Refused(format!("there is no task {key} in this workspace; `drumbeat tasks list` shows the open ones"))
+    Failure::Refused(format!(
+        "there is no task {key} in this workspace; `drumbeat tasks list` shows the open ones"
+    ))
 }
 
 async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome {
@@ -45,7 +48,13 @@ async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome
         None => None,
         Some(who) => Some(find(bench, global, who).await?),
     };
-    let filter = TaskFilter { owner: args.owner, channel: args.channel, state: args.state, contact, limit: args.limit };
+    let filter = TaskFilter {
+        owner: args.owner,
+        channel: args.channel,
+        state: args.state,
+        contact,
+        limit: args.limit,
+    };
     let tasks = bench.store.tasks(&global.workspace, &filter).await?;
     let listed: Vec<Value> = tasks.iter().map(brief).collect();
     output::show(global.output, &listed, || {
@@ -118,6 +127,7 @@ fn brief(task: &TaskView) -> Value {
 async fn show(bench: &Workbench, global: &Global, key: TouchKey) -> Outcome {
     let task = bench.store.task(&global.workspace, key).await?.ok_or_else(|| unknown(key))?;
     let mut whole = brief(&task);
-    whole["body"] = task.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or(Value::Null);
+    whole["body"] =
+        task.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or(Value::Null);
     output::json(&whole)
 }

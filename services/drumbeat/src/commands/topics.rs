@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Global, TopicsArgs};
 use crate::exit::Outcome;
-use crate::wiring::{self, SystemClock};
 use crate::output;
+use crate::wiring::{self, SystemClock};
 
 pub(super) async fn run(global: &Global, args: &TopicsArgs) -> Outcome {
     let config = wiring::load(global, &[])?;
@@ -18,7 +18,8 @@ pub(super) async fn run(global: &Global, args: &TopicsArgs) -> Outcome {
     let did = if args.dry_run { Vec::new() } else { bus.admin.ensure().await? };
     let mut rows = Vec::new();
     for topic in Topic::ALL {
-        let what = did.iter().find(|(one, _)| *one == topic).map(|(_, what)| what.clone()).unwrap_or_default();
+        let what =
+            did.iter().find(|(one, _)| *one == topic).map(|(_, what)| what.clone()).unwrap_or_default();
         let partitions = bus.admin.partitions(topic).await.unwrap_or_default();
         let records: i64 = partitions.iter().map(|one| one.ends_at - one.begins_at).sum();
         rows.push((topic, partitions.len(), records, what));

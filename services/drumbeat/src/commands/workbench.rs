@@ -35,7 +35,12 @@ impl Workbench {
     }
 
     /// Lets the person at the keyboard act.
-    pub(super) async fn act(&self, global: &Global, subject: Subject, action: Action) -> Result<Vec<DecisionRecord>, Failure> {
+    pub(super) async fn act(
+        &self,
+        global: &Global,
+        subject: Subject,
+        action: Action,
+    ) -> Result<Vec<DecisionRecord>, Failure> {
         let act = self.act_of(global, subject, action)?;
         Ok(self.people().act(act).await?)
     }
@@ -107,7 +112,10 @@ pub(crate) fn sentence(decision: &Decision) -> String {
             format!("entered {cadence} (version {version}) as {enrollment}")
         }
         Decision::Refused { cadence, refusal } => {
-            format!("not entered {cadence}: {}: expected {}, saw {}", refusal.rule, refusal.expected, refusal.seen)
+            format!(
+                "not entered {cadence}: {}: expected {}, saw {}",
+                refusal.rule, refusal.expected, refusal.seen
+            )
         }
         Decision::Ended { cadence, state, rule, outcome, .. } => {
             format!("{state} from {cadence} by {rule}, outcome {outcome}")

@@ -29,12 +29,17 @@ pub(crate) fn keys(config: &Config) -> Result<HashKeys, Failure> {
         .security_keys(random_key)
         .map_err(|error| Failure::Refused(format!("configuration: security.keys: {error}")))?;
     let mut keys = keys.iter().map(|key| HashKey::new(*key.expose()));
-    let first = keys.next().ok_or_else(|| Failure::Refused("configuration: security.keys is empty".to_owned()))?;
+    let first =
+        keys.next().ok_or_else(|| Failure::Refused("configuration: security.keys is empty".to_owned()))?;
     Ok(HashKeys::new(first, keys.collect()))
 }
 
 /// Opens the store; an embedded one is made and brought up to date by itself.
-pub(crate) async fn open_store(config: &Config, clock: &Arc<dyn Clock>, name: &str) -> Result<Arc<Store>, Failure> {
+pub(crate) async fn open_store(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    name: &str,
+) -> Result<Arc<Store>, Failure> {
     let speed = Speed::new(config.clock.speed.get())
         .ok_or_else(|| Failure::Refused("configuration: clock.speed is out of range".to_owned()))?;
     let settings = StoreConfig {
@@ -61,7 +66,11 @@ pub(crate) fn url(config: &Config) -> Result<String, Failure> {
     if let Some(path) = config.store.url.sqlite_path() {
         return Ok(format!("sqlite://{}", path.display()));
     }
-    let url = config.store.url.value().map_err(|error| Failure::Refused(format!("configuration: store.url: {error}")))?;
+    let url = config
+        .store
+        .url
+        .value()
+        .map_err(|error| Failure::Refused(format!("configuration: store.url: {error}")))?;
     Ok(url.expose_secret().to_owned())
 }
 
@@ -75,11 +84,19 @@ pub(crate) async fn open_bus(config: &Config, clock: &Arc<dyn Clock>) -> Result<
                 ..EmbeddedConfig::new(&config.bus.path)
             };
             let log = Arc::new(EmbeddedLog::open(settings, Arc::clone(clock)).await?);
-            Ok(Bus { publisher: Arc::<EmbeddedLog>::clone(&log), consumers: Arc::<EmbeddedLog>::clone(&log), admin: log })
+            Ok(Bus {
+                publisher: Arc::<EmbeddedLog>::clone(&log),
+                consumers: Arc::<EmbeddedLog>::clone(&log),
+                admin: log,
+            })
         }
         BusKind::Kafka => {
             let log = Arc::new(KafkaBus::connect(kafka(config)?).await?);
-            Ok(Bus { publisher: Arc::<KafkaBus>::clone(&log), consumers: Arc::<KafkaBus>::clone(&log), admin: log })
+            Ok(Bus {
+                publisher: Arc::<KafkaBus>::clone(&log),
+                consumers: Arc::<KafkaBus>::clone(&log),
+                admin: log,
+            })
         }
     }
 }

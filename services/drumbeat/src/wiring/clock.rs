@@ -32,7 +32,10 @@ impl Clock for SystemClock {
 }
 
 /// An id that nobody else has: of a process start, of a person's act.
-#[expect(clippy::disallowed_methods, reason = "the one place where ids are drawn; everything else derives them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where ids are drawn; everything else derives them"
+)]
 pub(crate) fn fresh_id() -> Uuid {
     Uuid::new_v4()
 }
@@ -44,7 +47,10 @@ pub(crate) fn random_key() -> [u8; 32] {
 }
 
 /// A variable of the environment that is no configuration: who is at the keyboard.
-#[expect(clippy::disallowed_methods, reason = "the configuration reads its own variables; this asks who the user is")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the configuration reads its own variables; this asks who the user is"
+)]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

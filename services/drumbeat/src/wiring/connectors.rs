@@ -14,7 +14,10 @@ use runtime::config::{self, Config, SecretError};
 use crate::exit::Failure;
 
 /// All of them, the inbox first.
-pub(crate) fn connectors(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Connector>>, Failure> {
+pub(crate) fn connectors(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Arc<dyn Connector>>, Failure> {
     let mut all: Vec<Arc<dyn Connector>> = vec![Arc::new(Inbox::default())];
     for one in &config.connectors {
         if one.kind == "rest" {
@@ -47,7 +50,11 @@ fn settings(one: &config::Connector, config: &Config) -> Result<Settings, Failur
     let rate = one.rate.as_ref();
     Ok(Settings {
         name: ConnectorName::new(one.name.as_str()).map_err(|error| wrong(error.to_string()))?,
-        base_url: one.base_url.as_ref().map(|url| url.as_str().to_owned()).ok_or_else(|| wrong("base_url is missing".to_owned()))?,
+        base_url: one
+            .base_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned())
+            .ok_or_else(|| wrong("base_url is missing".to_owned()))?,
         auth,
         traits: Traits {
             idempotency: match one.idempotency {
@@ -57,7 +64,8 @@ fn settings(one: &config::Connector, config: &Config) -> Result<Settings, Failur
             },
             delivers: one.delivers.iter().filter_map(|channel| Channel::parse(channel)).collect(),
             rate: rate.map(|rate| (rate.requests.get(), rate.per.get())),
-            concurrency: rate.and_then(|rate| rate.concurrency).unwrap_or(config.dispatch.concurrency).get() as usize,
+            concurrency: rate.and_then(|rate| rate.concurrency).unwrap_or(config.dispatch.concurrency).get()
+                as usize,
             timeout: one.timeout.get(),
         },
         create: one.create.as_ref().map(template),
@@ -81,7 +89,9 @@ fn auth(auth: &config::Auth) -> Result<Auth, SecretError> {
         config::Auth::Basic { username, password } => {
             Auth::Basic { username: username.clone(), password: password.value()?.clone() }
         }
-        config::Auth::Header { name, value } => Auth::Header { name: name.clone(), value: value.value()?.clone() },
+        config::Auth::Header { name, value } => {
+            Auth::Header { name: name.clone(), value: value.value()?.clone() }
+        }
     })
 }
 

@@ -12,10 +12,12 @@ use crate::exit::Failure;
 
 /// The defaults of the catalog.
 pub(crate) fn defaults(config: &Config) -> Result<Defaults, Failure> {
-    let zone = jiff::tz::TimeZone::get(&config.defaults.zone).map_err(|error| wrong("defaults.zone", &error))?;
+    let zone =
+        jiff::tz::TimeZone::get(&config.defaults.zone).map_err(|error| wrong("defaults.zone", &error))?;
     let mut delivers = HashMap::new();
     for connector in &config.connectors {
-        let name = ConnectorName::new(connector.name.as_str()).map_err(|error| wrong("connectors.name", &error))?;
+        let name =
+            ConnectorName::new(connector.name.as_str()).map_err(|error| wrong("connectors.name", &error))?;
         let channels = connector.delivers.iter().filter_map(|channel| Channel::parse(channel)).collect();
         delivers.insert(name, channels);
     }
@@ -34,7 +36,13 @@ fn window(window: &runtime::config::Window) -> Result<Window, Failure> {
     };
     let slots = spans
         .iter()
-        .map(|span| Slot::new(Days::parse(&span.days)?, TimeOfDay::parse(&span.from)?, TimeOfDay::parse_end(&span.to)?))
+        .map(|span| {
+            Slot::new(
+                Days::parse(&span.days)?,
+                TimeOfDay::parse(&span.from)?,
+                TimeOfDay::parse_end(&span.to)?,
+            )
+        })
         .collect::<Result<Vec<_>, _>>()
         .and_then(Window::weekly);
     slots.map_err(|error| wrong("defaults.window", &error))

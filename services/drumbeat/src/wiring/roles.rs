@@ -53,15 +53,17 @@ pub(crate) struct Started {
 impl System {
     /// Takes the admin port and, where anything is embedded, the data folder.
     pub(crate) fn prepare(config: Config, name: &str) -> Result<Self, Failure> {
-        let embedded = config.bus.kind == BusKind::Embedded || config.store.url.backend() == Some(Backend::Sqlite);
+        let embedded =
+            config.bus.kind == BusKind::Embedded || config.store.url.backend() == Some(Backend::Sqlite);
         let claim = embedded.then(|| Claim::on(&config.data)).transpose()?;
         let readiness = Readiness::new();
         let metrics = Metrics::new();
         metrics.build(env!("CARGO_PKG_VERSION"), name);
         let lifecycle = Lifecycle::new(readiness.clone(), Budget::default());
         let listen = config.admin.listen;
-        let server = AdminServer::bind(listen, readiness.clone(), metrics.clone())
-            .map_err(|error| Failure::Refused(format!("admin.listen {listen}: {error}; is another process there?")))?;
+        let server = AdminServer::bind(listen, readiness.clone(), metrics.clone()).map_err(|error| {
+            Failure::Refused(format!("admin.listen {listen}: {error}; is another process there?"))
+        })?;
         let admin = server.address();
         lifecycle.tasks().support("admin", server.run(lifecycle.shutdown()));
         Ok(Self {
@@ -80,7 +82,8 @@ impl System {
         let bus = self.patiently("the bus", || open_bus(&self.config, &self.clock)).await?;
         let mut store = None;
         if roles.iter().any(|role| *role != Role::Ingest) {
-            let opened = self.patiently("the store", || open_store(&self.config, &self.clock, "service")).await?;
+            let opened =
+                self.patiently("the store", || open_store(&self.config, &self.clock, "service")).await?;
             let catalogs = Arc::new(Catalogs::new(Arc::<Store>::clone(&opened), defaults(&self.config)?));
             if roles.contains(&Role::Enrollment) {
                 self.start_enrollment(&bus, &opened, &catalogs);
@@ -128,7 +131,8 @@ impl System {
             readiness: self.observers.readiness.clone(),
             metrics: self.observers.metrics.clone(),
         };
-        let ingest = ingest::Ingest::bind(config, deps).map_err(|error| Failure::Refused(error.to_string()))?;
+        let ingest =
+            ingest::Ingest::bind(config, deps).map_err(|error| Failure::Refused(error.to_string()))?;
         let address = ingest.address();
         self.lifecycle.tasks().component("ingest", ingest.run(self.lifecycle.shutdown()));
         Ok(address)
@@ -151,7 +155,8 @@ impl System {
             process: fresh_id(),
             observer: Arc::new(self.observers.clone()),
         };
-        let run = enrollment::run(enrollment::Settings::default(), deps, self.lifecycle.shutdown().soft_token());
+        let run =
+            enrollment::run(enrollment::Settings::default(), deps, self.lifecycle.shutdown().soft_token());
         self.lifecycle.tasks().component("enrollment", async {
             run.await;
             Ok::<(), Infallible>(())
@@ -172,8 +177,11 @@ impl System {
             new_worker: Arc::new(|| WorkerId(fresh_id())),
             observer: Arc::new(self.observers.clone()),
         };
-        let sending =
-            if self.config.dispatch.enabled { dispatcher::Sending::Enabled } else { dispatcher::Sending::Disabled };
+        let sending = if self.config.dispatch.enabled {
+            dispatcher::Sending::Enabled
+        } else {
+            dispatcher::Sending::Disabled
+        };
         let settings = dispatcher::Settings { sending, ..dispatcher::Settings::default() };
         let run = dispatcher::run(settings, deps, self.lifecycle.shutdown().soft_token());
         self.lifecycle.tasks().component("dispatcher", async {

@@ -102,7 +102,10 @@ fn bounds(connector: &Connector, place: &str, report: &mut Report<'_>) {
         }
     }
     if connector.connect_timeout > connector.timeout {
-        report.error(format!("{place}.connect_timeout"), "it must not be longer than timeout; set connect_timeout beside timeout, below it");
+        report.error(
+            format!("{place}.connect_timeout"),
+            "it must not be longer than timeout; set connect_timeout beside timeout, below it",
+        );
     }
     if connector.rate.as_ref().is_some_and(|rate| rate.per.is_zero()) {
         report.error(format!("{place}.rate.per"), "it must be longer than nothing, such as \"10s\"");

@@ -56,7 +56,11 @@ pub(crate) fn start_as(mode: Mode, doors: Vec<Door>, consumers: Arc<dyn Consumer
     run(doors, Some(consumers), (mode, PATIENT))
 }
 
-fn run(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>, (mode, patience): (Mode, Duration)) -> Harness {
+fn run(
+    doors: Vec<Door>,
+    consumers: Option<Arc<dyn Consumers>>,
+    (mode, patience): (Mode, Duration),
+) -> Harness {
     let bus = Arc::new(RecordingBus::default());
     bus.set(mode);
     let clock = Arc::new(ManualClock::default());
