@@ -160,7 +160,7 @@ impl Client {
             let ended = self.clock.monotonic();
             match answered {
                 Ok(200..=299) if counts && ended <= measured.end => {
-                    load.times.push(ended.saturating_sub(began))
+                    load.times.push(ended.saturating_sub(began));
                 }
                 Ok(200..=299) => {}
                 Ok(_) => load.failures += usize::from(counts),

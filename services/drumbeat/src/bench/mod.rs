@@ -47,9 +47,12 @@ pub(crate) async fn run(global: &Global, args: &BenchArgs) -> Outcome {
     let guard = commands::run::log(&quiet()?, "bench")?;
     let measured = tokio::select! {
         measured = measure(args) => measured,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Refused("interrupted; databases drumbeat_bench_… may remain".to_owned())),
+        _ = tokio::signal::ctrl_c() => Err(Failure::Refused("interrupted".to_owned())),
     };
     guard.shutdown();
+    if let (Err(_), Some(Ok(server))) = (&measured, args.postgres.as_deref().map(Server::at)) {
+        server.sweep().await;
+    }
     let report = measured?;
     match global.output {
         Output::Json => output::json(&report),
@@ -117,7 +120,11 @@ impl Run {
         };
         match postgres.reference(self.seconds).await {
             Ok(rate) => {
-                self.report.add(Row::new("reference", "postgres", "pgbench -N -M prepared -c8 -j2").rate(rate).note("R_pg"));
+                self.report.add(
+                    Row::new("reference", "postgres", "pgbench -N -M prepared -c8 -j2")
+                        .rate(rate)
+                        .note("R_pg"),
+                );
                 Some(rate)
             }
             Err(why) => {

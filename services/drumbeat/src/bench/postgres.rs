@@ -11,6 +11,9 @@ use crate::wiring;
 /// Beside the PATH, where Debian keeps them by version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
+/// What databases are made for.
+const PARTS: [&str; 5] = ["reference", "ingest", "enrollment", "dispatch", "latency"];
+
 /// A server on which databases may be made.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
@@ -25,7 +28,10 @@ impl Server {
     /// When `psql` is not there.
     pub(super) fn at(admin: &str) -> Result<Self, Failure> {
         let psql = program("psql").ok_or_else(|| {
-            Failure::Refused("psql (Debian: postgresql-client) is not there, and makes the databases of the bench".to_owned())
+            Failure::Refused(
+                "psql (Debian: postgresql-client) is not there, and makes the databases of the bench"
+                    .to_owned(),
+            )
         })?;
         Ok(Self { admin: admin.to_owned(), psql })
     }
@@ -40,6 +46,15 @@ impl Server {
     /// Removes a database.
     pub(super) async fn remove(&self, name: &str) -> Result<(), Failure> {
         self.run(&format!("drop database if exists {name} with (force)")).await
+    }
+
+    /// Removes what a run that broke off has left.
+    pub(super) async fn sweep(&self) {
+        for part in PARTS {
+            if let Err(error) = self.remove(&database(part)).await {
+                eprintln!("database {} remains: {error}", database(part));
+            }
+        }
     }
 
     /// Lets the server write what it holds back, so that no measurement pays for the one before it.
@@ -73,7 +88,10 @@ impl Server {
     /// The reason, where there is no such figure.
     pub(super) async fn reference(&self, seconds: u64) -> Result<f64, String> {
         let Some(pgbench) = program("pgbench") else {
-            return Err("R_pg: pgbench (Debian: postgresql-contrib) is not there, so there is no ratio to it".to_owned());
+            return Err(
+                "R_pg: pgbench (Debian: postgresql-contrib) is not there, so there is no ratio to it"
+                    .to_owned(),
+            );
         };
         let name = database("reference");
         let url = self.make(&name).await.map_err(|error| format!("R_pg: {error}"))?;

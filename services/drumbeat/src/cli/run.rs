@@ -53,10 +53,10 @@ pub(crate) struct BenchArgs {
     /// What to measure; absent: all.
     #[arg(value_enum)]
     pub(crate) what: Vec<BenchPart>,
-    /// On which adapters; absent: embedded, and PostgreSQL with Kafka where --postgres and --kafka are given.
+    /// Measures on PostgreSQL and Kafka too: an administrator's URL; databases are made there and dropped.
     #[arg(long, value_name = "URL", env = "DRUMBEAT_BENCH_POSTGRES")]
     pub(crate) postgres: Option<String>,
-    /// The broker to measure with.
+    /// The broker that goes with --postgres; topics `drumbeat-bench-…` remain on it.
     #[arg(long, value_name = "HOST:PORT", env = "DRUMBEAT_BENCH_KAFKA")]
     pub(crate) kafka: Option<String>,
     /// How long each measurement runs, in seconds.
