@@ -41,16 +41,11 @@ impl Folder {
 
         let mut text = TEXT.to_owned();
         let mut moved = Vec::new();
-        for port in [8080, 8099] {
-            let address = free_near(port)?;
+        for (port, address) in addresses(crm)? {
             if address.port() != port {
                 text = text.replace(&format!("127.0.0.1:{port}"), &address.to_string());
                 moved.push((port, address));
             }
-        }
-        if crm.port() != CRM_PORT {
-            text = text.replace(&format!("127.0.0.1:{CRM_PORT}"), &crm.to_string());
-            moved.push((CRM_PORT, crm));
         }
         std::fs::write(path.join(CONFIG), text)?;
         let secrets =
@@ -114,11 +109,25 @@ fn wipe(path: &Path) -> Result<(), Failure> {
 
 /// The usual port, or any that is free.
 pub(super) fn listen_near(port: u16) -> Result<TcpListener, Failure> {
-    TcpListener::bind(("127.0.0.1", port))
-        .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))
+    TcpListener::bind(("127.0.0.1", port)).or_else(|_| listen_anywhere())
+}
+
+fn listen_anywhere() -> Result<TcpListener, Failure> {
+    TcpListener::bind(("127.0.0.1", 0))
         .map_err(|error| Failure::Refused(format!("no port of this machine is free: {error}")))
 }
 
-fn free_near(port: u16) -> Result<SocketAddr, Failure> {
-    Ok(listen_near(port)?.local_addr()?)
+/// The usual ports, and what is used for each. Whoever has the CRM's has the others too, so that two demos that start
+/// at the same moment do not both find them free.
+fn addresses(crm: SocketAddr) -> Result<Vec<(u16, SocketAddr)>, Failure> {
+    // All are held until all are known, so that no two are the same.
+    let mut held = Vec::new();
+    for port in [8080, 8099] {
+        held.push((port, if crm.port() == CRM_PORT { listen_near(port) } else { listen_anywhere() }?));
+    }
+    let mut addresses = vec![(CRM_PORT, crm)];
+    for (port, listener) in held {
+        addresses.push((port, listener.local_addr()?));
+    }
+    Ok(addresses)
 }

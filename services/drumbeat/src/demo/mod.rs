@@ -100,11 +100,14 @@ async fn run(global: &Global, afterwards: Afterwards) -> Outcome {
         }
         told = tell(&stage, addresses.admin) => told,
     };
-    let verdict = told.map_err(|missed| Failure::Refused(format!("the demo did not go as it should: {missed}")));
+    let verdict =
+        told.map_err(|missed| Failure::Refused(format!("the demo did not go as it should: {missed}")));
     match (&verdict, afterwards) {
         (Ok(()), Afterwards::StayUp) => invite(&folder, &addresses)?,
         (Ok(()), Afterwards::End) => {
-            line("\nEverything came about as promised. `drumbeat up --demo` (`make run`) plays the same and stays up.")?;
+            line(
+                "\nEverything came about as promised. `drumbeat up --demo` (`make run`) plays the same and stays up.",
+            )?;
             shutdown.begin();
         }
         (Err(_), _) => shutdown.begin(),
@@ -126,7 +129,9 @@ struct Addresses {
 
 /// What is about to be seen.
 fn introduce(folder: &Folder, cadences: &[String]) -> Outcome {
-    line("Drumbeat, everything in one process on embedded defaults. A day of business time passes in a second;")?;
+    line(
+        "Drumbeat, everything in one process on embedded defaults. A day of business time passes in a second;",
+    )?;
     line("times are of New York, tasks are shown at the time at which they are due.")?;
     line(&format!(
         "Configuration, secrets and data are in {} (wiped at each start). Cadences: {}.",
@@ -134,7 +139,7 @@ fn introduce(folder: &Folder, cadences: &[String]) -> Outcome {
         cadences.join(", ")
     ))?;
     for (port, address) in &folder.moved {
-        line(&format!("Port {port} is taken; {address} is used instead."))?;
+        line(&format!("The usual ports are in use: {address} instead of port {port}."))?;
     }
     Ok(())
 }
@@ -153,7 +158,9 @@ fn invite(folder: &Folder, at: &Addresses) -> Outcome {
     line(&format!(
         "  signature=$(printf '%s' \"$body\" | openssl dgst -sha256 -hmac '{FORMS_SECRET}' | sed 's/.* //')"
     ))?;
-    line(&format!("  curl -sS -w '\\n' http://{ingest}/hooks/website-forms -H 'Content-Type: application/json' \\"))?;
+    line(&format!(
+        "  curl -sS -w '\\n' http://{ingest}/hooks/website-forms -H 'Content-Type: application/json' \\"
+    ))?;
     line("    -H \"X-Signature: sha256=$signature\" --data-binary \"$body\"")?;
     line("\nThen, in another terminal:\n")?;
     line(&format!("  {drumbeat} explain you@example.com"))?;
@@ -166,9 +173,10 @@ fn invite(folder: &Folder, at: &Addresses) -> Outcome {
 fn program() -> String {
     let path = std::env::current_exe().ok();
     let here = std::env::current_dir().ok();
-    let shown = path.map(|path| match here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)) {
-        Some(inside) => format!("./{}", inside.display()),
-        None => path.display().to_string(),
-    });
+    let shown =
+        path.map(|path| match here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)) {
+            Some(inside) => format!("./{}", inside.display()),
+            None => path.display().to_string(),
+        });
     shown.unwrap_or_else(|| "drumbeat".to_owned())
 }
