@@ -1,7 +1,7 @@
 //! Opening a store.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::identity::HashKeys;
@@ -29,6 +29,8 @@ pub struct Store {
     pub(crate) announced: Arc<Announced>,
     pub(crate) dedupe_for: Duration,
     pub(crate) events_for: Duration,
+    /// Where the sweep of held touches goes on.
+    pub(crate) release_cursor: Arc<AtomicI64>,
     poll: Duration,
 }
 
@@ -67,6 +69,7 @@ impl Store {
             announced: Arc::new(Announced::default()),
             dedupe_for: config.dedupe_for,
             events_for: config.events_for,
+            release_cursor: Arc::default(),
             poll: config.poll,
         };
         store.learn_keys().await?;

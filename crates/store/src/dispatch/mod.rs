@@ -65,8 +65,8 @@ impl Dispatch for Store {
     }
 
     async fn release(&self, slice: usize) -> StoreResult<usize> {
-        let released =
-            self.database.transact(Arc::new(release::Release { slice })).await.map_err(Fail::into_error)?;
+        let work = release::Release { slice, cursor: Arc::clone(&self.release_cursor) };
+        let released = self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
         if released > 0 {
             self.signals.raise(Wake::Touches);
         }

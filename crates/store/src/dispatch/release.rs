@@ -1,5 +1,8 @@
 //! Releasing touches whose flag was lifted, in slices.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use async_trait::async_trait;
 use domain::id::{CadenceName, ConnectorName, OwnerName, Workspace};
 use domain::touch::{HeldReason, Lane};
@@ -12,6 +15,9 @@ use crate::tables::{name, opt_name, workspace};
 
 pub(super) struct Release {
     pub(super) slice: usize,
+    /// The enrollment after which to look: a sweep goes on where the last one ended, else what is still stopped, and
+    /// comes first, would hide what is free for ever.
+    pub(super) cursor: Arc<AtomicI64>,
 }
 
 /// A timer that a flag holds.
@@ -28,18 +34,25 @@ impl Work for Release {
     async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
         let stops = flags::stops(&mut tx.conn).await?;
         let mut free: Vec<Candidate> = Vec::new();
-        let mut after = 0;
+        let mut after = self.cursor.load(Ordering::Relaxed);
         // What is still stopped is walked over, at most a few slices at a time.
         for _ in 0..8 {
             let found = self.held(tx, after).await?;
-            let Some(last) = found.last() else { break };
-            after = last.enrollment;
+            after = match found.last() {
+                Some(last) if found.len() >= self.slice => last.enrollment,
+                // That was the end: the next sweep begins anew.
+                _ => 0,
+            };
             free.extend(found.into_iter().filter(|one| stops.reason(&one.keys).is_none()));
-            if free.len() >= self.slice {
+            if free.len() >= self.slice || after == 0 {
                 break;
             }
         }
-        free.truncate(self.slice);
+        if free.len() > self.slice {
+            free.truncate(self.slice);
+            after = free.last().map_or(0, |last| last.enrollment);
+        }
+        self.cursor.store(after, Ordering::Relaxed);
         if free.is_empty() {
             return Ok(0);
         }
