@@ -24,7 +24,9 @@ pub(crate) fn checked(global: &Global, options: LoadOptions, roles: &[Role]) -> 
         eprintln!("{finding}");
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(Failure::Refused("the configuration has errors; `drumbeat config check` lists them".to_owned()));
+        return Err(Failure::Refused(
+            "the configuration has errors; `drumbeat config check` lists them".to_owned(),
+        ));
     }
     Ok(config)
 }
@@ -40,9 +42,11 @@ fn options(global: &Global) -> Result<LoadOptions, Failure> {
 fn read_from(global: &Global, mut options: LoadOptions) -> Result<Config, Failure> {
     options.vocabulary.channels = Channel::ALL.iter().map(|channel| channel.as_str().to_owned()).collect();
     for pair in &global.set {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Failure::Usage(format!("--set {pair:?}: expected KEY=VALUE, such as ingest.listen=127.0.0.1:9000")))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| {
+            Failure::Usage(format!(
+                "--set {pair:?}: expected KEY=VALUE, such as ingest.listen=127.0.0.1:9000"
+            ))
+        })?;
         options.overrides.push((key.trim().to_owned(), value.to_owned()));
     }
     let mut config = Config::load(&options).map_err(|findings| Failure::Refused(findings.to_string()))?;

@@ -29,7 +29,11 @@ impl Claim {
         }
         let mut holder = String::new();
         file.read_to_string(&mut holder).ok();
-        let who = if holder.is_empty() { "another process".to_owned() } else { format!("another process ({holder})") };
+        let who = if holder.is_empty() {
+            "another process".to_owned()
+        } else {
+            format!("another process ({holder})")
+        };
         Err(Failure::Refused(format!(
             "the data folder {} is in use by {who}; stop it first, or set `data` to another folder",
             folder.display()

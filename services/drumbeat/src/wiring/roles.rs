@@ -79,6 +79,8 @@ impl System {
     /// Opens the adapters, waiting for what cannot be reached yet, and starts the roles.
     pub(crate) async fn start(self, roles: &[Role]) -> Result<Started, Failure> {
         self.observers.readiness.register("start");
+        // The tables of phone numbers are read at first use, which takes long: not in the first webhook.
+        let _ = domain::identity::Phone::parse("+14155550100");
         let bus = self.patiently("the bus", || open_bus(&self.config, &self.clock)).await?;
         let mut store = None;
         if roles.iter().any(|role| *role != Role::Ingest) {
