@@ -17,4 +17,4 @@ pub use explain::{Explanation, explain};
 pub use folding::{DomainFold, Keep};
 pub use people::{Act, Action, ActionError, Actor, People, Subject};
 pub use process::{Batch, Item, Letters, ProcessError, Processed, Processor};
-pub use timers::fire_due;
+pub use timers::{Fired, fire_due};

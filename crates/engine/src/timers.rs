@@ -9,7 +9,16 @@ use ports::{StoreError, StoreResult};
 use crate::catalogs::Catalogs;
 use crate::folding::{DomainFold, Keep};
 
-/// Fires at most `limit` due timers in one unit; says how many were found. Call again at once while it finds `limit`.
+/// What a call of [`fire_due`] came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fired {
+    /// Timers that were found due; as many as were asked for: call again at once.
+    pub found: usize,
+    /// Timers whose fold is at fault. They stay, so rest before the next call.
+    pub stuck: usize,
+}
+
+/// Fires at most `limit` due timers in one unit.
 ///
 /// When one timer's fold is at fault the others are fired without it, one by one, and the fault is logged: its timer
 /// stays and is tried again at the next call.
@@ -20,31 +29,31 @@ pub async fn fire_due(
     units: &dyn Units,
     catalogs: &Catalogs,
     limit: usize,
-) -> StoreResult<(usize, UnitReport)> {
+) -> StoreResult<Fired> {
     let due = units.due_timers(limit).await?;
     if due.is_empty() {
-        return Ok((0, UnitReport::default()));
+        return Ok(Fired::default());
     }
     let found = due.len();
     let fold = Arc::new(DomainFold::new(catalogs.current().await?, Keep::Nothing));
     let inputs: Vec<Input> = due.into_iter().map(Input::Timer).collect();
     match run(units, &fold, inputs.clone()).await {
-        Err(StoreError::Rejected(_)) if inputs.len() > 1 => {
+        Ok(_) => Ok(Fired { found, stuck: 0 }),
+        Err(StoreError::Rejected(_)) => {
+            let mut stuck = 0;
             for input in inputs {
-                if let Err(error) = run(units, &fold, vec![input]).await {
-                    if error.is_transient() {
-                        return Err(error);
+                match run(units, &fold, vec![input]).await {
+                    Ok(_) => {}
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => {
+                        stuck += 1;
+                        tracing::error!(error = %error, "a timer cannot be fired");
                     }
-                    tracing::error!(error = %error, "a timer cannot be fired");
                 }
             }
-            Ok((found, UnitReport::default()))
+            Ok(Fired { found, stuck })
         }
-        Err(StoreError::Rejected(why)) => {
-            tracing::error!(error = why, "a timer cannot be fired");
-            Ok((0, UnitReport::default()))
-        }
-        other => other.map(|report| (found, report)),
+        Err(error) => Err(error),
     }
 }
 

@@ -24,6 +24,9 @@ pub trait Outbox: Send + Sync {
     /// Takes or keeps leases on shards for `owner`, at most `want` of them, for `length`; gives the ones held.
     async fn lease(&self, owner: uuid::Uuid, want: usize, length: Duration) -> StoreResult<Vec<Shard>>;
 
+    /// The shards that hold messages.
+    async fn pending(&self) -> StoreResult<Vec<Shard>>;
+
     /// The oldest messages of a shard, in order.
     async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>>;
 

@@ -192,6 +192,10 @@ async fn versions(conn: &mut Conn, document: &NewDocument) -> Result<Vec<Version
     Ok(versions)
 }
 
+/// How many versions before the current one are in force too: a batch that began under one of them may still commit the
+/// first enrollment of it.
+const SUPERSEDED: u32 = 3;
+
 #[async_trait]
 impl Content for Store {
     async fn epoch(&self) -> StoreResult<i64> {
@@ -209,7 +213,9 @@ impl Content for Store {
             let stmt = conn.stmt(&format!(
                 "select {COLUMNS} from documents d where d.is_current = 1 or (d.kind = 'Cadence' and exists \
                  (select 1 from enrollments e where e.version = d.id and e.{LIVE})) \
-                 order by d.workspace, d.kind, d.name, d.number"
+                 or (d.kind = 'Cadence' and exists (select 1 from documents c where c.workspace = d.workspace \
+                 and c.kind = d.kind and c.name = d.name and c.is_current = 1 and d.number < c.number \
+                 and d.number >= c.number - {SUPERSEDED})) order by d.workspace, d.kind, d.name, d.number"
             ));
             let rows = conn.fetch(stmt).await?;
             let documents: Vec<Document> = rows.iter().map(read).collect::<StoreResult<_>>()?;

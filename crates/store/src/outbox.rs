@@ -119,6 +119,24 @@ impl Outbox for Store {
         self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
     }
 
+    async fn pending(&self) -> StoreResult<Vec<Shard>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            // Asked for each shard apart, so that a long outbox is not read through.
+            let all = RowSet::new(usize::from(Shard::COUNT)).int("shard", Shard::all().map(|shard| i64::from(shard.0)));
+            let stmt = conn
+                .stmt("select v.shard from ")
+                .rows(all)
+                .sql(" where exists (select 1 from outbox o where o.shard = v.shard)");
+            let mut shards = Vec::new();
+            for row in conn.fetch(stmt).await? {
+                shards.extend(u8::try_from(row.cursor().int()?).ok().map(Shard));
+            }
+            Ok(shards)
+        };
+        self.reading(read).await
+    }
+
     async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>> {
         let read_all = async {
             let mut conn = self.database.reader().await?;

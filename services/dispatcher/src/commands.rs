@@ -19,6 +19,7 @@ use crate::{Deps, backoff};
 
 const SLICE: usize = 64;
 const NAP: Duration = Duration::from_secs(1);
+const BREATH: Duration = Duration::from_millis(150);
 /// A task that could not be taken back this often stays, and the note says so: after a day of errors, as with touches.
 const TRIES: u32 = 105;
 
@@ -35,6 +36,10 @@ pub(crate) async fn run(deps: Arc<Deps>, standing: watch::Receiver<Standing>, st
         };
         if done == 0 {
             stop.run_until_cancelled(deps.wakes.changed(Wake::Commands, seen, NAP)).await;
+            // Across processes this only was the poll: looking for commands takes a lock, so not that often.
+            if deps.wakes.generation(Wake::Commands) == seen {
+                stop.run_until_cancelled(tokio::time::sleep(BREATH)).await;
+            }
         }
     }
 }

@@ -183,7 +183,7 @@ impl Lanes {
         let world = self.deps.dispatch.view(&ids, catalog).await?;
         let (requests, reports) = self.judge_all(&world, &picked);
         let judged = reports.len();
-        settle(&self.deps, reports).await;
+        let judged = judged - settle(&self.deps, reports).await;
         let (marching, moved) = self.mark(&world, standing.worker, requests).await?;
         let more = judged > 0 || moved > 0 || !marching.is_empty();
         Ok(Turn { marching, more })
@@ -316,7 +316,7 @@ impl Lanes {
             }
         }
         let count = moved.len();
-        settle(&self.deps, moved).await;
+        let count = count - settle(&self.deps, moved).await;
         Ok((marching, count))
     }
 

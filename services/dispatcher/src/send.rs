@@ -34,6 +34,8 @@ pub(crate) struct Sent {
 const UNAUTHORIZED: Duration = Duration::from_secs(60);
 /// How long a connection waits that is over its limit without saying how long.
 const THROTTLED: Duration = Duration::from_secs(5);
+/// How long a connection waits whose mark came too late to be used.
+const VOID: Duration = Duration::from_millis(250);
 /// Beyond the connector's own time-out, which should have ended the call.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -63,7 +65,8 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
         Some(call(lanes, &march).await)
     };
     let (result, pause) = match answer {
-        None => (AttemptResult::Void, None),
+        // The store is too slow for marks to hold: give it some air.
+        None => (AttemptResult::Void, Some(VOID)),
         Some(Ok(created)) => {
             (AttemptResult::Sent { remote_id: created.remote_id, delivery: created.delivery }, None)
         }

@@ -28,8 +28,10 @@ pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
     }
 }
 
-/// Settles a batch; an input that is at fault is settled apart, logged, and left to the sweep.
-pub(crate) async fn settle(deps: &Deps, batch: Vec<Settled>) {
+/// Settles a batch and says how many of it were refused: an input that is at fault is settled apart, logged, and left to
+/// the sweep.
+pub(crate) async fn settle(deps: &Deps, batch: Vec<Settled>) -> usize {
+    let mut refused = 0;
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {
         match fold(deps, &batch).await {
@@ -41,6 +43,7 @@ pub(crate) async fn settle(deps: &Deps, batch: Vec<Settled>) {
             }
             Err(error) if batch.len() == 1 => {
                 tracing::error!(error = %error, touch = %batch[0].touch, "a result cannot be settled");
+                refused += 1;
             }
             Err(_) => {
                 let mut first = batch;
@@ -50,6 +53,7 @@ pub(crate) async fn settle(deps: &Deps, batch: Vec<Settled>) {
             }
         }
     }
+    refused
 }
 
 async fn fold(deps: &Deps, batch: &[Settled]) -> Result<(), StoreError> {

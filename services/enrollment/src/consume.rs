@@ -16,13 +16,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::decode::{RecordLetters, item};
-use crate::restored::{Behind, Guard};
+use crate::restored::{Behind, Guard, reason};
 use crate::{Deps, Settings};
 
 /// The consumer group of the events.
 pub(crate) const GROUP: &str = "enrollment";
 /// How long one look for records takes when there are none.
 const LOOK: Duration = Duration::from_millis(500);
+/// Before another try after a conflict: two processes must not race each other at full speed.
+const BREATH: Duration = Duration::from_millis(25);
 /// How many traces a batch's span links to.
 const LINKS: usize = 16;
 /// How long to wait while something cannot be reached.
@@ -79,7 +81,7 @@ struct Loop<'a> {
     stored: HashMap<i32, Option<i64>>,
     stopped: HashMap<i32, String>,
     /// Partitions at which the store was found to be behind what the group knows; sending is held.
-    held: BTreeMap<i32, String>,
+    held: BTreeMap<i32, Behind>,
 }
 
 impl<'a> Loop<'a> {
@@ -120,8 +122,9 @@ impl<'a> Loop<'a> {
             cluster: self.consumer.cluster(),
         };
         let numbers: Vec<i32> = partitions.iter().map(|(state, _)| state.partition).collect();
-        for Behind { partition, stored, why } in guard.hold_if_behind(&numbers).await? {
-            self.held.insert(partition, why);
+        for behind in guard.hold_if_behind(&numbers).await? {
+            let Behind { partition, stored, .. } = behind;
+            self.held.insert(partition, behind);
             // The flag stands. Told so, the group is where the store is, and what a person releases is not held again.
             self.consumer.note_progress(Topic::Events, partition, stored).await?;
         }
@@ -165,7 +168,7 @@ impl<'a> Loop<'a> {
     }
 
     fn report_stopped(&self) {
-        let reasons: Vec<String> = self.stopped.values().chain(self.held.values()).cloned().collect();
+        let reasons: Vec<String> = self.stopped.values().cloned().chain(reason(self.held.values())).collect();
         self.deps.observer.stopped(&reasons);
     }
 
@@ -248,6 +251,7 @@ impl<'a> Loop<'a> {
     /// Another process moved the partition on, or part of the batch was committed: go on from what is stored.
     async fn go_back(&mut self, partition: i32, at: i64, why: &str) -> Result<(), BusError> {
         tracing::info!(why, partition, "going on from the stored offset");
+        tokio::time::sleep(BREATH).await;
         let cluster = self.consumer.cluster().to_owned();
         let stored = self.deps.offsets.stored(&cluster, Topic::Events, partition).await;
         let stored = stored.map_err(|error| BusError::Unavailable(error.to_string()))?;

@@ -23,8 +23,8 @@ pub(crate) struct Behind {
     pub(crate) partition: i32,
     /// Where the store goes on.
     pub(crate) stored: i64,
-    /// For a person.
-    pub(crate) why: String,
+    /// Where it had been.
+    pub(crate) noted: i64,
 }
 
 impl Guard<'_> {
@@ -43,7 +43,7 @@ impl Guard<'_> {
                 .map_err(|error| BusError::Unavailable(error.to_string()))?
                 .map_or(0, |stored| stored.next);
             if stored < noted {
-                behind.push(Behind { partition, stored, why: reason(partition, stored, noted) });
+                behind.push(Behind { partition, stored, noted });
             }
         }
         if !behind.is_empty() {
@@ -51,19 +51,28 @@ impl Guard<'_> {
             // Nothing is read before sending is held: the assignment is tried again.
             held.map_err(|error| BusError::Unavailable(error.to_string()))?;
         }
-        for Behind { partition, why, .. } in &behind {
-            tracing::error!(partition, why, "the store is behind its group; sending is held");
+        for Behind { partition, stored, noted } in &behind {
+            tracing::error!(partition, stored, noted, "the store is behind its group; sending is held");
         }
         Ok(behind)
     }
 }
 
-fn reason(partition: i32, stored: i64, noted: i64) -> String {
-    format!(
-        "events partition {partition}: the stored offset {stored} is behind {noted}, which was reached before: the \
-         database seems to be restored from a backup, and to have forgotten what was sent since; compare and \
-         `drumbeat dispatch release`"
-    )
+/// What to say to a person of partitions that are behind; `None` when there are none.
+pub(crate) fn reason<'a>(behind: impl IntoIterator<Item = &'a Behind>) -> Option<String> {
+    let places: Vec<String> = behind
+        .into_iter()
+        .map(|Behind { partition, stored, noted }| {
+            format!("partition {partition} at {stored}, before at {noted}")
+        })
+        .collect();
+    (!places.is_empty()).then(|| {
+        format!(
+            "sending is held, since the database seems to be restored from a backup and to have forgotten what was sent \
+             since: events {}; compare and `drumbeat dispatch release`",
+            places.join("; ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -157,6 +166,21 @@ mod tests {
 
         assert_eq!(world.look(&[0, 1, 2]).await.unwrap(), [(1, 8), (2, 3)]);
         assert_eq!(world.set(), [(Flag::All, FlagState::Stopped, "enrollment".to_owned())]);
+    }
+
+    #[test]
+    fn a_person_is_told_of_all_partitions_in_one_sentence() {
+        let behind =
+            [Behind { partition: 1, stored: 8, noted: 9 }, Behind { partition: 2, stored: 3, noted: 5 }];
+
+        let text = reason(&behind).unwrap();
+
+        assert!(text.contains("partition 1 at 8, before at 9; partition 2 at 3, before at 5;"), "{text}");
+        assert!(
+            text.contains("restored from a backup") && text.contains("drumbeat dispatch release"),
+            "{text}"
+        );
+        assert_eq!(reason(&[]), None);
     }
 
     #[tokio::test]

@@ -24,7 +24,11 @@ pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let seen = deps.wakes.generation(Wake::Timers);
         match engine::fire_due(deps.units.as_ref(), &deps.catalogs, SLICE).await {
-            Ok((found, _)) if found == SLICE => continue,
+            Ok(fired) if fired.stuck > 0 => {
+                stop.run_until_cancelled(tokio::time::sleep(NAP)).await;
+                continue;
+            }
+            Ok(fired) if fired.found == SLICE => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "timers wait for the store"),
         }
