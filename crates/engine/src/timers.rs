@@ -25,11 +25,7 @@ pub struct Fired {
 ///
 /// # Errors
 /// When the store cannot be reached.
-pub async fn fire_due(
-    units: &dyn Units,
-    catalogs: &Catalogs,
-    limit: usize,
-) -> StoreResult<Fired> {
+pub async fn fire_due(units: &dyn Units, catalogs: &Catalogs, limit: usize) -> StoreResult<Fired> {
     let due = units.due_timers(limit).await?;
     if due.is_empty() {
         return Ok(Fired::default());

@@ -123,7 +123,8 @@ impl Outbox for Store {
         let read = async {
             let mut conn = self.database.reader().await?;
             // Asked for each shard apart, so that a long outbox is not read through.
-            let all = RowSet::new(usize::from(Shard::COUNT)).int("shard", Shard::all().map(|shard| i64::from(shard.0)));
+            let all = RowSet::new(usize::from(Shard::COUNT))
+                .int("shard", Shard::all().map(|shard| i64::from(shard.0)));
             let stmt = conn
                 .stmt("select v.shard from ")
                 .rows(all)
