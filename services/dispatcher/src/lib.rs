@@ -13,6 +13,7 @@ mod send;
 mod service;
 mod settle;
 mod upkeep;
+mod verdict;
 
 pub use inbox::Inbox;
 pub use service::{Deps, Observer, Sending, Settings, run};

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::input::{TouchInput, TouchReport};
-use domain::touch::{AttemptResult, Note, Touch};
-use jiff::{SignedDuration, Timestamp};
+use domain::touch::{AttemptResult, Touch};
+use jiff::Timestamp;
 use ports::connector::{ConnectorError, Created, Idempotency, Task, Traits};
 use tracing::Instrument;
 
-use crate::backoff;
 use crate::lanes::Lanes;
+use crate::verdict::{self, Trial};
 
 /// A marked touch, to be sent now.
 pub(crate) struct Marching {
@@ -30,10 +30,6 @@ pub(crate) struct Sent {
     pub(crate) pause: Option<Duration>,
 }
 
-/// How long a connection waits whose credentials are wrong: a person must act, and each try may lock an account.
-const UNAUTHORIZED: Duration = Duration::from_secs(60);
-/// How long a connection waits that is over its limit without saying how long.
-const THROTTLED: Duration = Duration::from_secs(5);
 /// How long a connection waits whose mark came too late to be used.
 const VOID: Duration = Duration::from_millis(250);
 /// Beyond the connector's own time-out, which should have ended the call.
@@ -70,7 +66,7 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
         Some(Ok(created)) => {
             (AttemptResult::Sent { remote_id: created.remote_id, delivery: created.delivery }, None)
         }
-        Some(Err(error)) => failed(lanes, &march, error),
+        Some(Err(error)) => verdict::of(error, &trial(lanes, &march)),
     };
     let took = clock.monotonic().saturating_sub(started);
     lanes.deps.observer.attempt(lanes.connector.name().as_str(), outcome(&result), took);
@@ -109,42 +105,15 @@ async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError
         .unwrap_or_else(|_| Err(ConnectorError::Unknown("no answer in time".to_owned())))
 }
 
-/// What an error means: a time to try again, or the end.
-fn failed(lanes: &Lanes, march: &Marching, error: ConnectorError) -> (AttemptResult, Option<Duration>) {
-    let now = lanes.deps.clock.now();
-    let wait = backoff::delay(march.touch.key, march.attempt);
-    let text = error.to_string();
-    let retry = |wait: Duration, code: &str| {
-        let at = later(now, wait);
-        let note = Note::new(code, text.clone());
-        let tried = Duration::try_from(now.duration_since(march.since)).unwrap_or_default();
-        if tried >= lanes.settings.give_up_after {
-            AttemptResult::Exhausted(note)
-        } else {
-            AttemptResult::Retry { at, note }
-        }
-    };
-    match error {
-        ConnectorError::Rejected(why) => (AttemptResult::Rejected(Note::new("rejected", why)), None),
-        ConnectorError::RateLimited { retry_after } => {
-            let pause = retry_after.unwrap_or(THROTTLED);
-            // The connection's pause is no failure of the touch: it is due again as soon as that is over.
-            (retry(pause, "rate_limited"), Some(pause))
-        }
-        ConnectorError::Unauthorized(_) => (retry(UNAUTHORIZED, "unauthorized"), Some(UNAUTHORIZED)),
-        ConnectorError::Transient(_) => (retry(wait, "transient"), None),
-        ConnectorError::Unknown(_) => {
-            let may = lanes.connector.traits().idempotency != Idempotency::None;
-            let tried = Duration::try_from(now.duration_since(march.since)).unwrap_or_default();
-            let again_at = (may && tried < lanes.settings.give_up_after).then(|| later(now, wait));
-            (AttemptResult::Unknown { again_at, note: Note::new("unknown", text) }, None)
-        }
+fn trial(lanes: &Lanes, march: &Marching) -> Trial {
+    Trial {
+        key: march.touch.key,
+        attempt: march.attempt,
+        since: march.since,
+        now: lanes.deps.clock.now(),
+        idempotency: lanes.connector.traits().idempotency,
+        give_up_after: lanes.settings.give_up_after,
     }
-}
-
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-    now.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 fn outcome(result: &AttemptResult) -> &'static str {

@@ -1,0 +1,146 @@
+//! What a failed attempt means: a time to try again, a wait for the whole connection, or the end.
+
+use std::time::Duration;
+
+use domain::id::TouchKey;
+use domain::touch::{AttemptResult, Note};
+use jiff::{SignedDuration, Timestamp};
+use ports::connector::{ConnectorError, Idempotency};
+
+use crate::backoff;
+
+/// How long a connection waits whose credentials are wrong: a person must act, and each try may lock an account.
+const UNAUTHORIZED: Duration = Duration::from_secs(60);
+/// How long a connection waits that is over its limit without saying how long.
+const THROTTLED: Duration = Duration::from_secs(5);
+
+/// An attempt that failed. Times are wall-clock.
+pub(crate) struct Trial {
+    pub(crate) key: TouchKey,
+    pub(crate) attempt: i32,
+    /// When the first attempt was marked.
+    pub(crate) since: Timestamp,
+    pub(crate) now: Timestamp,
+    pub(crate) idempotency: Idempotency,
+    /// How long transient errors are tried, from the first attempt.
+    pub(crate) give_up_after: Duration,
+}
+
+impl Trial {
+    fn is_over(&self) -> bool {
+        Duration::try_from(self.now.duration_since(self.since)).unwrap_or_default() >= self.give_up_after
+    }
+
+    fn later(&self, wait: Duration) -> Timestamp {
+        let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        self.now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    fn retry(&self, wait: Duration, note: Note) -> AttemptResult {
+        if self.is_over() {
+            AttemptResult::Exhausted(note)
+        } else {
+            AttemptResult::Retry { at: self.later(wait), note }
+        }
+    }
+}
+
+/// What becomes of the touch, and how long the whole connection is to wait.
+pub(crate) fn of(error: ConnectorError, trial: &Trial) -> (AttemptResult, Option<Duration>) {
+    let wait = backoff::delay(trial.key, trial.attempt);
+    let text = error.to_string();
+    match error {
+        ConnectorError::Rejected(why) => (AttemptResult::Rejected(Note::new("rejected", why)), None),
+        // The connection's pause is no failure of the touch: it is due again as soon as that is over.
+        ConnectorError::RateLimited { retry_after } => {
+            let pause = retry_after.unwrap_or(THROTTLED);
+            (trial.retry(pause, Note::new("rate_limited", text)), Some(pause))
+        }
+        ConnectorError::Unauthorized(_) => {
+            (trial.retry(UNAUTHORIZED, Note::new("unauthorized", text)), Some(UNAUTHORIZED))
+        }
+        ConnectorError::Transient(_) => (trial.retry(wait, Note::new("transient", text)), None),
+        ConnectorError::Unknown(_) => {
+            let may_repeat = trial.idempotency != Idempotency::None && !trial.is_over();
+            let again_at = may_repeat.then(|| trial.later(wait));
+            (AttemptResult::Unknown { again_at, note: Note::new("unknown", text) }, None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn trial(hours: i64, idempotency: Idempotency) -> Trial {
+        let since: Timestamp = "2026-03-06T14:00:00Z".parse().unwrap();
+        Trial {
+            key: TouchKey(Uuid::from_u128(7)),
+            attempt: 3,
+            since,
+            now: since + SignedDuration::from_hours(hours),
+            idempotency,
+            give_up_after: DAY,
+        }
+    }
+
+    #[test]
+    fn transient_errors_are_tried_for_a_day_and_then_fail() {
+        let error = || ConnectorError::Transient("no connection".to_owned());
+
+        let (early, pause) = of(error(), &trial(23, Idempotency::Key));
+        let (late, _) = of(error(), &trial(24, Idempotency::Key));
+
+        assert!(
+            matches!(&early, AttemptResult::Retry { at, .. } if *at > trial(23, Idempotency::Key).now),
+            "{early:?}"
+        );
+        assert_eq!(pause, None);
+        assert!(matches!(&late, AttemptResult::Exhausted(note) if note.code == "transient"), "{late:?}");
+    }
+
+    #[test]
+    fn a_rate_limit_holds_the_connection_as_long_as_the_crm_says() {
+        let wait = Duration::from_secs(42);
+        let trial = trial(0, Idempotency::Key);
+
+        let (result, pause) = of(ConnectorError::RateLimited { retry_after: Some(wait) }, &trial);
+
+        assert_eq!(pause, Some(wait));
+        assert!(matches!(result, AttemptResult::Retry { at, .. } if at == trial.later(wait)));
+    }
+
+    #[test]
+    fn wrong_credentials_hold_the_connection() {
+        let (result, pause) =
+            of(ConnectorError::Unauthorized("HTTP 401".to_owned()), &trial(0, Idempotency::Key));
+
+        assert_eq!(pause, Some(UNAUTHORIZED));
+        assert!(matches!(result, AttemptResult::Retry { .. }));
+    }
+
+    #[test]
+    fn a_refusal_is_final_at_once() {
+        let (result, pause) =
+            of(ConnectorError::Rejected("HTTP 422".to_owned()), &trial(0, Idempotency::Key));
+
+        assert!(matches!(&result, AttemptResult::Rejected(note) if note.text == "HTTP 422"), "{result:?}");
+        assert_eq!(pause, None);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_repeated_only_where_that_is_safe() {
+        let unknown = |hours, idempotency| {
+            of(ConnectorError::Unknown("no answer".to_owned()), &trial(hours, idempotency)).0
+        };
+
+        assert!(matches!(unknown(0, Idempotency::Key), AttemptResult::Unknown { again_at: Some(_), .. }));
+        assert!(matches!(unknown(0, Idempotency::Lookup), AttemptResult::Unknown { again_at: Some(_), .. }));
+        assert!(matches!(unknown(0, Idempotency::None), AttemptResult::Unknown { again_at: None, .. }));
+        assert!(matches!(unknown(25, Idempotency::Key), AttemptResult::Unknown { again_at: None, .. }));
+    }
+}
