@@ -13,6 +13,7 @@ use runtime::health::Readiness;
 use runtime::lifecycle::Shutdown;
 use runtime::metrics::Metrics;
 use runtime::problem::{Problem, ProblemId};
+use tokio::net::TcpSocket;
 
 use crate::accept::{Entry, State, hook};
 use crate::config::Config;
@@ -26,6 +27,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const CONNECTIONS: usize = 8192;
 /// How long requests under way may take once the shutdown has begun, in seconds. The lifecycle's budget is longer.
 const FINISH_SECONDS: u64 = 4;
+/// Connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
+const QUEUE: u32 = 2048;
 /// How long the bus may take for what is under way at the very end.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -76,6 +79,14 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> Result<(), E
     Ingest::bind(config, deps)?.run(shutdown).await
 }
 
+/// Listens with room for a burst: the standard library's queue of 128 makes the others wait for a second SYN.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)?.into_std()
+}
+
 impl Ingest {
     /// Takes the port; 0 takes a free one, see [`Self::address`].
     ///
@@ -84,8 +95,7 @@ impl Ingest {
     pub fn bind(config: Config, deps: Deps) -> Result<Self, Error> {
         let address = config.listen;
         let failed = |source| Error::Bind { address, source };
-        let listener = TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         deps.readiness.register(readiness::NAME);
         tracing::info!(ingest.address = %address, sources = config.doors.len(), "webhooks are taken");
