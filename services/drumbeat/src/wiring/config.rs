@@ -49,7 +49,10 @@ fn read_from(global: &Global, mut options: LoadOptions) -> Result<Config, Failur
         })?;
         options.overrides.push((key.trim().to_owned(), value.to_owned()));
     }
-    let mut config = Config::load(&options).map_err(|findings| Failure::Refused(findings.to_string()))?;
+    let mut config = Config::load(&options).map_err(|findings| {
+        eprintln!("{findings}");
+        Failure::findings()
+    })?;
     match global.log_format {
         Some(cli::LogFormat::Human) => config.telemetry.log = LogFormat::Human,
         Some(cli::LogFormat::Json) => config.telemetry.log = LogFormat::Json,
