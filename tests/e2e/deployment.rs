@@ -149,6 +149,14 @@ connect_timeout = "2s"
             .unwrap();
     }
 
+    /// Changes a line of the configuration, for processes that start from now on.
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
+        let file = self.path("drumbeat.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from} is not in the configuration");
+        std::fs::write(file, text.replace(from, to)).unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

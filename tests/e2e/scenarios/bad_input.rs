@@ -29,6 +29,34 @@ fn what_cannot_be_translated_is_kept_in_quarantine() {
 }
 
 #[test]
+fn a_quarantined_delivery_is_driven_again_under_a_mended_mapping() {
+    on_each_shape("mended", async |mut it| {
+        it.apply(CALL_THEN_MAIL);
+        it.start();
+        it.sender().post(&event_with("f", "signup", "ada@example.com", json!({ "form": "demo" }))).await;
+        it.eventually("the delivery in quarantine", || {
+            let rows = it.cli(&["quarantine", "list"]);
+            rows.as_array().filter(|rows| rows.len() == 1).map(|_| ())
+        })
+        .await;
+
+        it.reconfigure(
+            "kind = \"/type\"",
+            "kind = { table = { signup = \"form_submitted\" }, at = \"/type\" }",
+        );
+        let ingest = it.shape.roles()[0];
+        it.crash(ingest);
+        it.cli(&["quarantine", "redrive", "--all"]);
+        it.task("call", "ada@example.com").await;
+
+        let rows = it.cli(&["quarantine", "list"]);
+        assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+        assert!(rows[0]["redriven_at"].is_string(), "{rows}");
+        it
+    });
+}
+
+#[test]
 fn what_is_refused_leaves_nothing_behind() {
     on_each_shape("refusals", async |mut it| {
         it.apply(CALL_THEN_MAIL);
