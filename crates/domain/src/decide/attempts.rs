@@ -365,8 +365,21 @@ fn unknown(f: &mut Folding<'_>, id: TouchId, again_at: Option<Timestamp>, note: 
     f.say_touch(id, "unknown", note.text.clone());
 }
 
+/// Its due time stays: only the look at it is put off.
+fn look_again(f: &mut Folding<'_>, id: TouchId, until: Timestamp, note: &Note) {
+    let Some(touch) = f.world.touches.get_mut(&id) else { return };
+    touch.fence += 1;
+    touch.note = Some(note.clone());
+    let (enrollment, alarm) = (touch.enrollment, Alarm::touch(touch, until.max(f.now)));
+    f.set_timer(enrollment, alarm);
+    f.say_touch(id, "deferred", note.text.clone());
+}
+
 /// Moves a touch on to a moment or the next opening after it, for a gap, a cap or a closed window.
 fn defer(f: &mut Folding<'_>, id: TouchId, until: Timestamp, note: &Note) {
+    if note.code == dispatch::UNREADABLE {
+        return look_again(f, id, until, note);
+    }
     let Some(touch) = f.world.touches.get(&id) else { return };
     let (enrollment_id, from) = (touch.enrollment, touch.due_at);
     let why = if note.code == "gap" { Why::Gap } else { Why::Cap { limit: note.code.clone() } };

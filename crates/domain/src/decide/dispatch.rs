@@ -1,6 +1,6 @@
 //! What the dispatcher asks before it sends: may this touch go now?
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cadence::{Cadence, ExitRule, TouchSpec};
 use crate::contact::{Contact, Reachable};
@@ -37,7 +37,9 @@ pub enum Judgement {
 /// Judges a due touch against what was read without locks; the mark and the fold check again.
 #[must_use]
 pub fn judge(world: &World, touch: TouchId, now: Timestamp) -> Judgement {
-    let Some(at) = Standing::of(world, touch) else { return Judgement::Gone };
+    let Some(at) = Standing::of(world, touch) else {
+        return unreadable(world, touch, now).unwrap_or(Judgement::Gone);
+    };
     if stop::is_unknown(at.touch) {
         // The CRM may have it: only a repeat with the same key can tell.
         return Judgement::Go;
@@ -49,6 +51,24 @@ pub fn judge(world: &World, touch: TouchId, now: Timestamp) -> Judgement {
         Some((until, note)) => Judgement::Wait { until, note },
         None => Judgement::Go,
     }
+}
+
+/// The code of a touch whose cadence's text cannot be read any more.
+pub(super) const UNREADABLE: &str = "unreadable_content";
+
+/// A due touch of a cadence that does not compile, after an upgrade perhaps, is looked at again later: it must not stand in
+/// front of the others of its lane.
+fn unreadable(world: &World, touch: TouchId, now: Timestamp) -> Option<Judgement> {
+    let touch = world.touches.get(&touch).filter(|touch| touch.state == TouchState::Scheduled)?;
+    let enrollment = world.enrollments.get(&touch.enrollment)?;
+    let is_current =
+        enrollment.state == EnrollmentState::Live && enrollment.progress.touch() == Some(touch.id);
+    if !is_current || world.catalog.cadence(&touch.workspace, enrollment.version).is_some() {
+        return None;
+    }
+    let until = now.saturating_add(SignedDuration::from_mins(5)).unwrap_or(now);
+    let text = format!("the text of {} cannot be read by this release; apply it again", enrollment.cadence);
+    Some(Judgement::Wait { until, note: Note::new(UNREADABLE, text) })
 }
 
 /// A scheduled touch of a live enrollment, with what it belongs to.

@@ -36,6 +36,25 @@ fn a_rejected_touch_holds_its_step_and_comes_back_under_a_new_key() {
 }
 
 #[test]
+fn a_touch_whose_cadence_cannot_be_read_lets_others_pass_and_goes_once_it_can() {
+    let mut play = Play::new(vec![cadence("demo", vec![call("a")])]);
+    play.send(form());
+    let (touch, fence) = (play.touch("a").id, play.touch("a").fence);
+    let catalog = std::sync::Arc::clone(&play.world.catalog);
+    play.world.catalog = std::sync::Arc::new(domain::catalog::Catalog::empty(catalog.defaults.clone()));
+
+    let judged = domain::decide::judge(&play.world, touch, at("2026-03-02 10:00"));
+    let domain::decide::Judgement::Wait { until, note } = judged else { panic!("{judged:?}") };
+    play.report(touch, domain::input::TouchReport::Defer { fence, until, note });
+
+    assert_eq!(play.timer("demo"), Some((TimerKind::Touch, "2026-03-02 10:05".into())));
+    assert_eq!((play.touch("a").state, play.due("a").as_str()), (TouchState::Scheduled, "2026-03-02 10:00"));
+    play.world.catalog = catalog;
+    play.at("2026-03-02 11:00");
+    assert_eq!(play.touch("a").state, TouchState::Open);
+}
+
+#[test]
 fn exhausted_tries_fail_the_touch() {
     let (mut play, touch) = marked(vec![call("a")]);
 
