@@ -1,6 +1,6 @@
 //! Timers that fire: waits that run out, tasks that nobody works, pauses that end, the end itself.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::attributes::Attributes;
 use crate::cadence::{Cadence, Completion, Outcome, Overdue, OverdueAction, Step, StepBody, Target};
@@ -20,6 +20,9 @@ use super::schedule::Times;
 use super::stop::{self, Ending};
 use super::{advance, event, jumps, pause};
 
+/// When a timer of a cadence that cannot be read is looked at again.
+const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
 /// Folds a fired timer, as of its due time. One that was overtaken changes nothing.
 pub(super) fn fold(world: &mut World, input: &TimerInput) -> Result<(), OutOfIds> {
     let id = input.enrollment;
@@ -31,6 +34,14 @@ pub(super) fn fold(world: &mut World, input: &TimerInput) -> Result<(), OutOfIds
     let (workspace, contact, trace) =
         (enrollment.workspace.clone(), enrollment.contact, enrollment.trace.clone());
     let touch = timer.touch;
+    if world.catalog.cadence(&workspace, enrollment.version).is_none() {
+        // Its text cannot be read by this release: nothing can be decided, and nothing may be lost.
+        let later = world.now.saturating_add(UNREADABLE_PAUSE).unwrap_or(world.now);
+        if let Some(timer) = world.timers.get_mut(&id) {
+            timer.due_at = later;
+        }
+        return Ok(());
+    }
     let mut f = Folding::at(world, workspace, input.due_at);
     f.contact = Some(contact);
     f.trace = trace;

@@ -251,3 +251,24 @@ fn next_as_a_target_is_where_the_steps_own_next_leads() {
 
     assert_eq!(play.step("demo"), "c");
 }
+
+#[test]
+fn a_wait_of_a_cadence_that_cannot_be_read_is_kept_until_it_can() {
+    let wait = wait_for("w", EventKind::EmailOpened, (None, "2d"), (Target::Next, Target::Next));
+    let mut play = Play::new(vec![cadence("demo", vec![wait, call("a")])]);
+    play.send(form());
+    let (kind, _) = play.timer("demo").unwrap();
+    let (id, timer) = play.world.timers.iter().next().map(|(id, timer)| (*id, timer.clone())).unwrap();
+    let catalog = std::sync::Arc::clone(&play.world.catalog);
+    play.world.catalog = std::sync::Arc::new(domain::catalog::Catalog::empty(catalog.defaults.clone()));
+    play.world.now = timer.due_at;
+
+    let input = domain::input::TimerInput { enrollment: id, kind, due_at: timer.due_at };
+    domain::decide::fold(&mut play.world, &domain::input::Input::Timer(input)).unwrap();
+
+    let kept = play.world.timers.get(&id).unwrap();
+    assert_eq!((kept.kind, kept.due_at > timer.due_at), (kind, true));
+    play.world.catalog = catalog;
+    play.run_until(kept.due_at);
+    assert_eq!(play.touch("a").state, TouchState::Open);
+}
