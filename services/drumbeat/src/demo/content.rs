@@ -16,9 +16,14 @@ const FILES: [(&str, &str); 5] = [
     ("cadences/webinar-follow-up.yaml", include_str!("../../../../examples/cadences/webinar-follow-up.yaml")),
 ];
 
+/// The examples leave their tasks in the inbox, so that they apply anywhere; the demo has a CRM to send some to.
+const INBOX: &str = "  # connector: crm ";
+const CRM: &str = "  connector: crm #";
+
 /// Makes the examples current, and gives their cadences' names.
 pub(super) async fn apply(store: &Store, connectors: &[String]) -> Result<Vec<String>, Failure> {
-    let sources: Vec<Source> = FILES.iter().map(|(name, text)| Source::new(*name, *text)).collect();
+    let sources: Vec<Source> =
+        FILES.iter().map(|(name, text)| Source::new(*name, text.replace(INBOX, CRM))).collect();
     let how = Apply {
         workspace: &domain::id::Workspace::main(),
         connectors,
