@@ -24,6 +24,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("config", &["runtime"]),
     ("opentelemetry-otlp", &["runtime"]),
     ("clap", &["drumbeat"]),
+    ("fail", &["bus", "store", "enrollment", "dispatcher", "drumbeat"]),
     ("anyhow", &["drumbeat"]),
 ];
 
@@ -32,6 +33,7 @@ const IMPURE: &[&str] = &[
     "actix-web",
     "async-trait",
     "backon",
+    "fail",
     "futures",
     "governor",
     "opentelemetry",

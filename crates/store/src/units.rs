@@ -46,6 +46,7 @@ impl Units for Store {
                 }
                 Err(fail) => return Err(fail.into_error()),
                 Ok(report) => {
+                    fail::fail_point!("store.unit.committed");
                     self.announce(&unit, &report);
                     return Ok(report);
                 }

@@ -98,7 +98,10 @@ async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError
         {
             return Ok(found);
         }
-        connector.create(&task).await
+        fail::fail_point!("dispatcher.call.before");
+        let created = connector.create(&task).await;
+        fail::fail_point!("dispatcher.call.after");
+        created
     };
     tokio::time::timeout(time_limit(traits), request)
         .await

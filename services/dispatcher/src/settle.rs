@@ -24,7 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
+        fail::fail_point!("dispatcher.settle.before");
         settle(&deps, std::mem::take(&mut batch)).await;
+        fail::fail_point!("dispatcher.settle.after");
     }
 }
 

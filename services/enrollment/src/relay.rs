@@ -68,6 +68,7 @@ async fn relay(deps: &Deps, shard: Shard) -> StoreResult<usize> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let answers = deps.publisher.publish(rows.into_iter().map(|row| row.message).collect()).await;
     let acknowledged = answers.iter().take_while(|answer| answer.is_ok()).count();
+    fail::fail_point!("enrollment.relay.published");
     if let Some(Err(error)) = answers.get(acknowledged) {
         tracing::warn!(error = %error, "the outbox waits for the bus");
     }

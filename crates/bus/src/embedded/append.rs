@@ -21,6 +21,7 @@ pub(super) fn append(
 ) -> rusqlite::Result<Vec<Position>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let positions = insert(&transaction, messages, partitions, now)?;
+    fail::fail_point!("bus.publish.unacknowledged");
     transaction.commit()?;
     Ok(positions)
 }

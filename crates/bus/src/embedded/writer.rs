@@ -326,6 +326,7 @@ impl Thread {
         let written = self.note(written);
         match written {
             Ok(positions) => {
+                fail::fail_point!("bus.publish.acknowledged");
                 self.appended.send_modify(|count| *count += 1);
                 let mut positions = positions.into_iter();
                 for group in groups {

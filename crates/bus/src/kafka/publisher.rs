@@ -107,6 +107,7 @@ impl Producers {
         // All of a call go through one producer, in order.
         let producer = lane.producer();
         let sent: Vec<_> = messages.iter().map(|message| self.send(&producer, message)).collect();
+        fail::fail_point!("bus.publish.unacknowledged");
         let answers = join_all(sent.into_iter().zip(&messages).map(|(sent, message)| async move {
             match timeout_at(until, sent?).await {
                 Ok(Ok(Ok(delivery))) => Ok(Position {
@@ -124,6 +125,7 @@ impl Producers {
         {
             lane.renew(&self.config);
         }
+        fail::fail_point!("bus.publish.acknowledged");
         answers
     }
 

@@ -113,6 +113,7 @@ impl Work for Mark {
                 *committing_at = now;
             }
         }
+        fail::fail_point!("store.mark.uncommitted");
         Ok(answers)
     }
 }

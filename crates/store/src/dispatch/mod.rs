@@ -56,7 +56,9 @@ impl Dispatch for Store {
             return Ok(Vec::new());
         }
         let work = mark::Mark { worker, clock: Arc::clone(&self.clock), requests };
-        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+        let marked = self.database.transact(Arc::new(work)).await.map_err(Fail::into_error);
+        fail::fail_point!("store.mark.committed");
+        marked
     }
 
     async fn take_over(&self, older_than: Duration) -> StoreResult<Vec<TakenOver>> {

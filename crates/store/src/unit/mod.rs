@@ -68,6 +68,7 @@ impl Work for UnitWork {
         if let Some(advance) = &self.unit.advance {
             offset::advance(&mut tx.conn, advance).await?;
         }
+        fail::fail_point!("store.unit.uncommitted");
         Ok(report)
     }
 }

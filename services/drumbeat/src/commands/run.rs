@@ -16,6 +16,7 @@ pub(super) async fn up(global: &Global, args: &UpArgs) -> Outcome {
     }
     let config = wiring::load(global, &ALL)?;
     let guard = log(&config, "up")?;
+    wiring::arm()?;
     let started = System::prepare(config, "up")?.start(&ALL).await?;
     announce(&started);
     let ended = started.until_ended().await;
@@ -42,6 +43,7 @@ pub(super) async fn role(global: &Global, role: Role) -> Outcome {
     };
     let config = wiring::load(global, &[role])?;
     let guard = log(&config, name)?;
+    wiring::arm()?;
     let ended = System::prepare(config, name)?.start(&[role]).await?.until_ended().await;
     guard.shutdown();
     ended
