@@ -5,6 +5,7 @@
 //! dispatcher that dies leaves only its attempts in flight behind, which another takes over.
 
 mod backoff;
+mod clock;
 mod commands;
 mod gate;
 mod inbox;

@@ -14,6 +14,7 @@ use ports::wake::Wakes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::StoreClock;
 use crate::settle::Settled;
 use crate::upkeep::Standing;
 use crate::{commands, lanes, settle, upkeep};
@@ -101,7 +102,8 @@ pub trait Observer: Send + Sync {
 
 /// Runs until `stop` is cancelled, then lets what is in flight end.
 pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
-    let deps = Arc::new(deps);
+    let clock = Arc::new(StoreClock::new(Arc::clone(&deps.clock)));
+    let deps = Arc::new(Deps { clock: Arc::<StoreClock>::clone(&clock), ..deps });
     let (standing, _) = watch::channel(Standing::fresh((deps.new_worker)()));
     let (settled, queue) = mpsc::channel::<Settled>(4096);
 
@@ -127,7 +129,7 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
         async { futures::join!(join_all(lanes), tidy, commands, settle::run(Arc::clone(&deps), queue)) };
     tokio::select! {
         _ = work => {}
-        () = upkeep::beat(&deps, &standing) => {}
+        () = upkeep::beat(&deps, &clock, &standing) => {}
     }
     let worker = standing.borrow().worker;
     if let Err(error) = deps.workers.leave(worker).await {

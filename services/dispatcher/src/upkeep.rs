@@ -11,6 +11,7 @@ use ports::dispatch::{Alive, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::StoreClock;
 use crate::settle::Settled;
 use crate::{Deps, send};
 
@@ -49,11 +50,11 @@ pub(crate) async fn tidy(deps: Arc<Deps>, settled: mpsc::Sender<Settled>, stop: 
 
 /// Beats for ever: its caller ends it when nothing is in flight any more. A heart that stops before would have others
 /// repeat requests that are still under way.
-pub(crate) async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
+pub(crate) async fn beat(deps: &Deps, clock: &StoreClock, standing: &watch::Sender<Standing>) {
     let mut beating_since = None;
     loop {
         let now = deps.clock.monotonic();
-        match beat_once(deps, standing).await {
+        match beat_once(deps, clock, standing).await {
             Ok(()) => {
                 deps.observer.troubled(None);
                 let since = *beating_since.get_or_insert(now);
@@ -75,13 +76,15 @@ pub(crate) async fn beat(deps: &Deps, standing: &watch::Sender<Standing>) {
     }
 }
 
-async fn beat_once(deps: &Deps, standing: &watch::Sender<Standing>) -> StoreResult<()> {
+async fn beat_once(deps: &Deps, clock: &StoreClock, standing: &watch::Sender<Standing>) -> StoreResult<()> {
     let mut worker = standing.borrow().worker;
     if deps.workers.beat(worker).await? == Alive::Forgotten {
         worker = (deps.new_worker)();
         tracing::warn!("this worker was taken for dead and goes on under a new id");
         deps.workers.beat(worker).await?;
     }
+    // Before there is a shard to work on.
+    clock.follow(&*deps.units).await?;
     let shards = deps.workers.shards(worker).await?;
     standing.send_if_modified(|held| {
         let next = Standing { worker, shards };
