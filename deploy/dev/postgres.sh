@@ -12,6 +12,7 @@
 #
 # Connect as user postgres: postgres://postgres@127.0.0.1:PORT/postgres
 # Uses the newest installed server (Debian's /usr/lib/postgresql, else the PATH); as root on Debian it is installed.
+# DRUMBEAT_DEV_POSTGRES_SETTINGS: lines for postgresql.conf of a new cluster.
 # Data: DRUMBEAT_DEV_DIR/postgres (see lib.sh). As root the server runs as user postgres (or nobody).
 # shellcheck source=deploy/dev/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -90,6 +91,7 @@ log_timezone = 'UTC'
 log_lock_waits = on
 log_line_prefix = '%m [%p] %a '
 CONF
+    printf '%s\n' "${DRUMBEAT_DEV_POSTGRES_SETTINGS:-}" >>"$DATA/postgresql.conf"
     is_root && chown "$(server_user)" "$DATA/postgresql.conf"
     return 0
 }

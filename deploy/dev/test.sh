@@ -9,6 +9,10 @@
 # folder, and stopped at the end. Where one cannot be had the run goes on without it, unless DRUMBEAT_REQUIRE_KAFKA=1 or
 # DRUMBEAT_REQUIRE_POSTGRES=1 is set: then that is a failure.
 #
+# Faults. The tests of faults (tests/e2e/faults) break servers of their own, in DRUMBEAT_FAULTS_DIR; here they run in part,
+# and in full with DRUMBEAT_FAULTS=full (`make test-faults`). Each prints its seed; SEED=N makes the same choices again.
+# They move clocks with libfaketime (Debian: libfaketime) and fill small file systems, which takes the right to mount.
+#
 # Contract with the tests. A test that runs with less than it was written for, because an address is absent, says so: it
 # appends one line to the file named by DRUMBEAT_SKIPS (and writes the same line to stderr):
 #   SKIPPED-NO-KAFKA: suite::name             not run at all
@@ -33,6 +37,10 @@ cleanup() {
     if [ -n "$OWN_SERVERS" ]; then
         DRUMBEAT_DEV_DIR="$WORK/servers" "$HERE/kafka.sh" down || true
         DRUMBEAT_DEV_DIR="$WORK/servers" "$HERE/postgres.sh" down || true
+    fi
+    if [ -d "$WORK/faults" ]; then
+        DRUMBEAT_DEV_DIR="$WORK/faults" "$HERE/kafka.sh" wipe || true
+        DRUMBEAT_DEV_DIR="$WORK/faults" "$HERE/postgres.sh" wipe || true
     fi
     if [ -n "$KEEP" ]; then
         say "the servers' logs are kept in $WORK/servers"
@@ -78,6 +86,11 @@ say "Kafka: ${DRUMBEAT_TEST_KAFKA:-none}; PostgreSQL: ${DRUMBEAT_TEST_POSTGRES:-
 
 # The processes under test must not inherit a deployment's settings.
 while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep '^DRUMBEAT__' || true)
+
+export DRUMBEAT_FAULTS_DIR="$WORK/faults"
+if ! compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null && [ -z "${DRUMBEAT_LIBFAKETIME:-}" ]; then
+    apt_install libfaketime || true
+fi
 
 export DRUMBEAT_SKIPS="$WORK/skips"
 : >"$DRUMBEAT_SKIPS"
@@ -125,7 +138,7 @@ if [ -n "${DRUMBEAT_TEST_POSTGRES:-}" ] && grep -q 'POSTGRES' "$WORK/skips.sorte
     grep 'POSTGRES' "$WORK/skips.sorted" | sed 's/^/  /'
     code=1
 fi
-if [ -z "$features" ]; then
+if [ "${features#*kafka-tls}" = "$features" ]; then
     echo "NOT COVERED: Kafka over TLS was not built (OpenSSL's headers are missing: libssl-dev, pkg-config)."
 fi
 if [ -z "${DRUMBEAT_TEST_KAFKA:-}" ]; then
