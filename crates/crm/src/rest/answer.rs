@@ -55,22 +55,22 @@ impl Verdict {
     }
 }
 
-/// Sorts an answer, or the lack of one.
-pub(super) fn sort(answer: Result<Response, egress::Error>, now: Timestamp) -> Verdict {
+/// Sorts an answer, or the lack of one. None of our `secrets` comes back in its words.
+pub(super) fn sort(answer: Result<Response, egress::Error>, now: Timestamp, secrets: &[String]) -> Verdict {
     match answer {
-        Ok(response) => sort_response(&response, now),
+        Ok(response) => sort_response(&response, now, secrets),
         Err(error) => match error.outcome() {
             Outcome::NotSent => Verdict::Transient(error.to_string()),
             Outcome::Unknown => Verdict::Unknown(error.to_string()),
             Outcome::Answered(status) if (200..300).contains(&status) => {
                 Verdict::Unknown(format!("HTTP {status}, but {error}"))
             }
-            Outcome::Answered(status) => by_status(status, None, None),
+            Outcome::Answered(status) => by_status(status, None, None, secrets),
         },
     }
 }
 
-fn sort_response(response: &Response, now: Timestamp) -> Verdict {
+fn sort_response(response: &Response, now: Timestamp, secrets: &[String]) -> Verdict {
     let body = serde_json::from_slice::<Value>(&response.body).ok();
     if response.is_success() {
         return if response.body.iter().all(u8::is_ascii_whitespace) {
@@ -84,11 +84,11 @@ fn sort_response(response: &Response, now: Timestamp) -> Verdict {
             ))
         };
     }
-    by_status(response.status, body, retry_after::read(&response.headers, now))
+    by_status(response.status, body, retry_after::read(&response.headers, now), secrets)
 }
 
-fn by_status(status: u16, body: Option<Value>, wait: Option<Duration>) -> Verdict {
-    let text = describe(status, body.as_ref());
+fn by_status(status: u16, body: Option<Value>, wait: Option<Duration>, secrets: &[String]) -> Verdict {
+    let text = describe(status, body.as_ref(), secrets);
     match status {
         429 => Verdict::Throttled(wait),
         503 if wait.is_some() => Verdict::Throttled(wait),
@@ -110,8 +110,9 @@ fn by_status(status: u16, body: Option<Value>, wait: Option<Duration>) -> Verdic
     }
 }
 
-/// The words of the CRM where it has some, short and without addresses: they end in the touch's note.
-fn describe(status: u16, body: Option<&Value>) -> String {
+/// The words of the CRM where it has some, short, without addresses and without what we know it by: they end in the
+/// touch's note.
+fn describe(status: u16, body: Option<&Value>, secrets: &[String]) -> String {
     const WHERE: [&str; 8] = [
         "/message",
         "/detail",
@@ -124,15 +125,32 @@ fn describe(status: u16, body: Option<&Value>) -> String {
     ];
     let words = body
         .and_then(|body| WHERE.iter().find_map(|pointer| body.pointer(pointer).and_then(Value::as_str)))
-        .map(|words| words.split_whitespace().map(mask).collect::<Vec<_>>().join(" "))
+        .map(|words| {
+            mask(&secrets.iter().fold(words.to_owned(), |words, secret| words.replace(secret, HIDDEN)))
+        })
         .map(|words| words.chars().take(200).collect::<String>());
     words.map_or_else(|| format!("HTTP {status}"), |words| format!("HTTP {status}: {words}"))
 }
 
-/// A word, unless it may be someone's address or number.
-fn mask(word: &str) -> &str {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    if word.contains('@') || digits >= 7 { "…" } else { word }
+/// What stands for what is left out.
+const HIDDEN: &str = "…";
+
+/// The words, without those that may be someone's address or number; a number may be written as several words.
+fn mask(text: &str) -> String {
+    let of_a_number = |word: &str| word.bytes().all(|byte| b"+-()./,;:0123456789".contains(&byte));
+    let digits = |word: &str| word.bytes().filter(u8::is_ascii_digit).count();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut kept = Vec::with_capacity(words.len());
+    for run in words.chunk_by(|one, next| of_a_number(one) && of_a_number(next)) {
+        if run.iter().any(|word| word.contains('@'))
+            || run.iter().map(|word| digits(word)).sum::<usize>() >= 7
+        {
+            kept.push(HIDDEN);
+        } else {
+            kept.extend(run);
+        }
+    }
+    kept.join(" ")
 }
 
 /// The id at a pointer, as text: CRMs answer numbers and strings alike.
@@ -160,6 +178,7 @@ mod tests {
                     body: bytes::Bytes::from_static(body),
                 }),
                 Timestamp::UNIX_EPOCH,
+                &[],
             )
         };
 
@@ -172,23 +191,34 @@ mod tests {
     #[test]
     fn each_status_says_what_became_of_the_task() {
         let wait = Some(Duration::from_secs(3));
-        assert_eq!(by_status(429, None, wait), Verdict::Throttled(wait));
-        assert_eq!(by_status(503, None, wait), Verdict::Throttled(wait));
+        assert_eq!(by_status(429, None, wait, &[]), Verdict::Throttled(wait));
+        assert_eq!(by_status(503, None, wait, &[]), Verdict::Throttled(wait));
         for status in [500, 502, 503, 504, 520, 408, 425] {
-            assert!(matches!(by_status(status, None, None), Verdict::Unknown(_)), "{status}");
+            assert!(matches!(by_status(status, None, None, &[]), Verdict::Unknown(_)), "{status}");
         }
         for status in [400, 403, 404, 405, 410, 413, 415, 422, 301, 302, 307] {
-            assert!(matches!(by_status(status, None, None), Verdict::Refused { .. }), "{status}");
+            assert!(matches!(by_status(status, None, None, &[]), Verdict::Refused { .. }), "{status}");
         }
-        assert!(matches!(by_status(401, None, None), Verdict::Unauthorized(_)));
-        assert!(matches!(by_status(423, None, None), Verdict::Transient(_)));
-        assert!(matches!(by_status(409, None, None), Verdict::Conflict { .. }));
+        assert!(matches!(by_status(401, None, None, &[]), Verdict::Unauthorized(_)));
+        assert!(matches!(by_status(423, None, None, &[]), Verdict::Transient(_)));
+        assert!(matches!(by_status(409, None, None, &[]), Verdict::Conflict { .. }));
     }
 
     #[test]
     fn the_words_of_the_crm_are_kept_without_addresses() {
         let body = json!({ "message": "owner ada@example.com (+1 555 123-4567, 5551234567) is unknown" });
-        assert_eq!(describe(422, Some(&body)), "HTTP 422: owner … (+1 555 … … is unknown");
+        assert_eq!(describe(422, Some(&body), &[]), "HTTP 422: owner … … is unknown");
+        let body = json!({ "message": "call +1 (415) 555 01 42 or room 12 of 34" });
+        assert_eq!(describe(422, Some(&body), &[]), "HTTP 422: call … or room 12 of 34");
+    }
+
+    #[test]
+    fn a_crm_that_repeats_our_credentials_is_not_quoted() {
+        let body = json!({ "error": "Bearer our-token:x is not valid (token=our-token)" });
+
+        let told = describe(401, Some(&body), &["our-token".to_owned()]);
+
+        assert_eq!(told, "HTTP 401: Bearer …:x is not valid (token=…)");
     }
 
     #[test]

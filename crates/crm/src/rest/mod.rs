@@ -60,7 +60,8 @@ impl Rest {
     }
 
     fn sort(&self, answer: Result<Response, egress::Error>) -> Verdict {
-        answer::sort(answer, self.clock.now())
+        let secrets = self.settings.auth.as_ref().map(Auth::secrets).unwrap_or_default();
+        answer::sort(answer, self.clock.now(), &secrets)
     }
 }
 

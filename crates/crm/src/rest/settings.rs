@@ -64,6 +64,18 @@ impl Auth {
             Self::Header { name, value } => (name.clone(), value.expose_secret().to_owned()),
         }
     }
+
+    /// What must never come back in what is said of an answer.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secret = match self {
+            Self::Bearer(secret)
+            | Self::Basic { password: secret, .. }
+            | Self::Header { value: secret, .. } => secret.expose_secret().to_owned(),
+        };
+        let (_, sent) = self.header();
+        let sent = sent.split_once(' ').map_or(sent.as_str(), |(_, pair)| pair).to_owned();
+        [secret, sent].into_iter().filter(|text| !text.is_empty()).collect()
+    }
 }
 
 /// A request with placeholders in MiniJinja over the canonical task. In the body an expression becomes a JSON value
