@@ -12,6 +12,7 @@ pub mod dispatch;
 mod error;
 pub mod queries;
 pub mod relay;
+pub mod survey;
 pub mod unit;
 pub mod wake;
 

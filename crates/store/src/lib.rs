@@ -31,6 +31,7 @@ mod queries;
 mod session;
 mod sql;
 mod store;
+mod survey;
 mod tables;
 mod unit;
 mod units;

@@ -6,6 +6,8 @@ mod release;
 mod takeover;
 mod view;
 
+pub(crate) use pick::{FREE, LANES};
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::error::{Fail, known};
 use crate::sql::{Dialect, Row, Stmt, micros, moment};
 
 /// What a timer of a touch that may go looks like; the index's own words.
-const FREE: &str = "m.held is null and m.lane is not null";
+pub(crate) const FREE: &str = "m.held is null and m.lane is not null";
 
 /// The statement of [`pick`], apart so that its plan can be looked at: the earliest of each shard, each shard by a walk
 /// of its own in the index.
@@ -99,7 +99,7 @@ fn read(row: &Row) -> StoreResult<Picked> {
 }
 
 /// The lanes, each by one look into the index.
-const LANES: &str = "with recursive lanes(lane) as (\
+pub(crate) const LANES: &str = "with recursive lanes(lane) as (\
      select min(m.lane) from timers m where m.held is null and m.lane is not null \
      union all \
      select (select min(m.lane) from timers m where m.held is null and m.lane is not null and m.lane > l.lane) \

@@ -27,6 +27,8 @@ pub mod people;
 #[doc(hidden)]
 pub mod relay;
 #[doc(hidden)]
+pub mod survey;
+#[doc(hidden)]
 pub mod takeover;
 #[doc(hidden)]
 pub mod units;
@@ -42,6 +44,7 @@ use ports::content::Content;
 use ports::dispatch::{Commands, Dispatch, Flags, Workers};
 use ports::queries::Queries;
 use ports::relay::{Asides, Outbox};
+use ports::survey::Survey;
 use ports::unit::{Housekeeping, Offsets, Units};
 
 pub use build::{Form, event, events, form, stop};
@@ -50,7 +53,18 @@ pub use mini::{Closure, Mini, enrolled, settle};
 
 /// All ports of a store.
 pub trait StorePorts:
-    Units + Offsets + Housekeeping + Dispatch + Commands + Workers + Flags + Content + Outbox + Asides + Queries
+    Units
+    + Offsets
+    + Housekeeping
+    + Dispatch
+    + Commands
+    + Workers
+    + Flags
+    + Content
+    + Outbox
+    + Asides
+    + Queries
+    + Survey
 {
 }
 
@@ -66,6 +80,7 @@ impl<T> StorePorts for T where
         + Outbox
         + Asides
         + Queries
+        + Survey
 {
 }
 
@@ -151,6 +166,7 @@ macro_rules! store_conformance {
             relay::what_was_acknowledged_does_not_come_again,
             relay::a_shard_is_leased_to_one,
             relay::things_set_aside_are_shown_once,
+            survey::what_waits_is_counted,
             content::an_unchanged_text_makes_no_version,
             content::a_draft_is_not_in_force,
             content::a_version_with_live_enrollments_stays_in_force,

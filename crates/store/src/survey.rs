@@ -1,0 +1,62 @@
+//! How much waits: a few bounded counts.
+
+use async_trait::async_trait;
+use domain::id::Shard;
+use ports::StoreResult;
+use ports::survey::{Survey, Waiting};
+
+use crate::Store;
+use crate::dispatch::{FREE, LANES};
+use crate::error::Fail;
+use crate::sql::{Conn, micros, moment};
+
+#[async_trait]
+impl Survey for Store {
+    async fn waiting(&self) -> StoreResult<Waiting> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let now = micros(self.business_now(&mut conn).await?);
+            let outbox = count(&mut conn, "outbox", Waiting::MOST_MESSAGES).await?;
+            let quarantine = count(&mut conn, &aside("quarantine"), Waiting::MOST_ASIDE).await?;
+            let dead_letters = count(&mut conn, &aside("deadletter"), Waiting::MOST_ASIDE).await?;
+            let (due, oldest) = due(&mut conn, now).await?;
+            let oldest_due = oldest.map(moment);
+            Ok(Waiting { outbox, quarantine, dead_letters, due, oldest_due })
+        };
+        self.reading(read).await
+    }
+}
+
+fn aside(list: &str) -> String {
+    format!("asides where list = '{list}' and redriven_at is null")
+}
+
+async fn count(conn: &mut Conn, rows: &str, most: i64) -> Result<u64, Fail> {
+    let stmt = conn.stmt(&format!("select count(*) from (select 1 from {rows} limit {most}) as c"));
+    let row = conn.first(stmt).await?;
+    let count = row.map(|row| row.cursor().int()).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// By lane and shard, so that the index gives the due ones without those of the future.
+async fn due(conn: &mut Conn, now: i64) -> Result<(u64, Option<i64>), Fail> {
+    let shards = Shard::all().map(|shard| Some(i64::from(shard.0))).collect();
+    let mine =
+        format!("from timers m where {FREE} and m.lane = l.lane and m.shard = s.shard and m.due_at <= ");
+    let stmt = conn
+        .stmt(LANES)
+        .sql(" select cast(coalesce(sum(d.due), 0) as bigint), min(d.oldest) from (select (select count(*) from (select 1 ")
+        .sql(&mine)
+        .bind(now)
+        .sql(&format!(" limit {}) as c) as due, (select min(m.due_at) ", Waiting::MOST_DUE))
+        .sql(&mine)
+        .bind(now)
+        .sql(") as oldest from lanes l cross join ")
+        .either("unnest(", "(select value as shard from json_each(")
+        .ints(shards)
+        .either(") as s(shard)", ")) as s")
+        .sql(" where l.lane is not null) as d");
+    let Some(row) = conn.first(stmt).await? else { return Ok((0, None)) };
+    let mut row = row.cursor();
+    Ok((u64::try_from(row.int()?).unwrap_or_default(), row.opt_int()?))
+}
