@@ -40,6 +40,8 @@ pub struct Service {
     pub role: &'static str,
     /// The version of the build.
     pub version: &'static str,
+    /// Tells this process from others of its role.
+    pub instance: String,
 }
 
 /// Why telemetry cannot be set up.
@@ -49,7 +51,10 @@ pub enum Error {
     #[error("telemetry.filter is not a filter: {0}")]
     Filter(String),
     /// The exporter of traces cannot be built.
-    #[error("traces cannot be sent to telemetry.otlp_endpoint: {0}")]
+    #[error(
+        "traces cannot be sent to telemetry.otlp_endpoint: {0}; are there certificate authorities on this machine \
+         (the package ca-certificates, or SSL_CERT_FILE)?"
+    )]
     Exporter(String),
     /// Something else in this process set up logging before.
     #[error("logging is set up already")]
@@ -107,8 +112,7 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter =
-        EnvFilter::builder().parse(&settings.filter).map_err(|error| Error::Filter(error.to_string()))?;
+    let filter = logs_filter(&settings.filter)?;
     let traces = provider.map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("drumbeat"))
@@ -118,6 +122,19 @@ where
     });
     let logs = log_layer(settings.log, writer).with_filter(filter);
     Ok(tracing_subscriber::registry().with(traces).with(logs))
+}
+
+/// The filter as written, without the tracing SDK's own words unless they are asked for: a collector that is away would
+/// fill the log, and [`traces`] says it once.
+fn logs_filter(written: &str) -> Result<EnvFilter, Error> {
+    let parse =
+        |text: &str| EnvFilter::builder().parse(text).map_err(|error| Error::Filter(error.to_string()));
+    if written.contains("opentelemetry") {
+        return parse(written);
+    }
+    parse(&format!(
+        "{written},opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,opentelemetry_http=off"
+    ))
 }
 
 fn log_layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>

@@ -45,6 +45,12 @@ pub fn link(span: &Span, traceparent: &str) {
     }
 }
 
+/// Whether a text is a trace context that can be continued.
+#[must_use]
+pub fn is_valid(traceparent: &str) -> bool {
+    extract(traceparent).is_some()
+}
+
 fn extract(traceparent: &str) -> Option<Context> {
     let carrier: HashMap<String, String> = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);

@@ -4,16 +4,22 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::InMemorySpanExporter;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::SpanExporter;
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::propagation;
+use super::traces::Calm;
 use super::*;
 use crate::config::Config;
 use crate::config::LoadOptions;
@@ -123,6 +129,43 @@ fn the_filter_decides_what_is_written() {
 }
 
 #[test]
+fn the_tracing_libraries_speak_only_when_asked() {
+    let chatter =
+        || tracing::error!(target: "opentelemetry_sdk", name = "BatchSpanProcessor.ExportError", "no");
+
+    let quiet = logged(&[("telemetry.filter", "debug"), JSON], chatter);
+    let asked = logged(&[("telemetry.filter", "info,opentelemetry_sdk=debug"), JSON], chatter);
+
+    assert_eq!((quiet.json().len(), asked.json().len()), (0, 1));
+}
+
+/// Fails as often as told, then succeeds.
+#[derive(Debug, Default)]
+struct Flaky(AtomicUsize);
+
+impl SpanExporter for Flaky {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 0 { Ok(()) } else { Err(OTelSdkError::InternalFailure("away".to_owned())) }
+    }
+}
+
+#[test]
+fn a_collector_that_is_away_is_told_of_once_when_it_goes_and_once_when_it_is_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let lines = logged(&[JSON], || {
+        let calm = Calm::new(Flaky(AtomicUsize::new(50)));
+        for _ in 0..60 {
+            runtime.block_on(calm.export(Vec::new())).expect("the SDK has nothing to say of it");
+        }
+    });
+
+    let levels: Vec<Value> = lines.json().iter().map(|line| line["level"].clone()).collect();
+    assert_eq!(levels, ["WARN", "INFO"], "{}", lines.text());
+}
+
+#[test]
 fn lines_within_a_recorded_span_carry_its_ids() {
     let (lines, spans) = traced(|| {
         let span = tracing::info_span!("engine.unit");
@@ -204,7 +247,7 @@ async fn spans_reach_a_collector_batch_after_batch_and_at_shutdown() {
     #[expect(clippy::disallowed_methods, reason = "it listens until the test process ends")]
     drop(std::thread::spawn(move || collect(&listener, &arrived)));
     let settings = settings(&[("telemetry.otlp_endpoint", &endpoint)]);
-    let service = Service { role: "ingest", version: "1.2.3" };
+    let service = Service { role: "ingest", version: "1.2.3", instance: "the-first".to_owned() };
     let provider = traces::provider(&settings, &service).expect("a provider").expect("traces are on");
     let subscriber = subscriber(&settings, Some(&provider), io::sink).expect("a subscriber");
     let guard = Guard { provider: Some(provider.clone()) };
@@ -222,7 +265,10 @@ async fn spans_reach_a_collector_batch_after_batch_and_at_shutdown() {
     let [first, second] = received.await.expect("no panic");
     assert!(first.starts_with("POST /v1/traces "), "{first}");
     assert!(first.contains("application/x-protobuf") && first.contains("first.batch"), "{first}");
-    assert!(first.contains("drumbeat-ingest") && first.contains("1.2.3"), "{first}");
+    assert!(
+        first.contains("drumbeat-ingest") && first.contains("1.2.3") && first.contains("the-first"),
+        "{first}"
+    );
     assert!(second.contains("second.batch"), "{second}");
 }
 

@@ -1,5 +1,7 @@
 //! The exporter of traces.
 
+mod calm;
+
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -10,6 +12,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::Sampler;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::EnvFilter;
+
+pub(super) use calm::Calm;
 
 use super::Error;
 use super::Service;
@@ -46,11 +50,15 @@ pub(super) fn provider(
         .map_err(|error| Error::Exporter(error.to_string()))?;
     let resource = Resource::builder()
         .with_service_name(format!("drumbeat-{}", service.role))
-        .with_attribute(KeyValue::new("service.version", service.version))
+        .with_attributes([
+            KeyValue::new("service.namespace", "drumbeat"),
+            KeyValue::new("service.version", service.version),
+            KeyValue::new("service.instance.id", service.instance.clone()),
+        ])
         .build();
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample)));
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_batch_exporter(Calm::new(exporter))
         .with_sampler(sampler)
         .with_resource(resource)
         .build();

@@ -51,7 +51,8 @@ pub(super) async fn role(global: &Global, role: Role) -> Outcome {
 
 /// Sets logs and traces up.
 pub(crate) fn log(config: &Config, role: &'static str) -> Result<telemetry::Guard, Failure> {
-    let service = Service { role, version: env!("CARGO_PKG_VERSION") };
+    let instance = wiring::fresh_id().to_string();
+    let service = Service { role, version: env!("CARGO_PKG_VERSION"), instance };
     telemetry::init(&config.telemetry, &service)
         .map_err(|error| Failure::Refused(format!("configuration: {error}")))
 }

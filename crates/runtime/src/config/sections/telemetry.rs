@@ -12,9 +12,9 @@ pub struct Telemetry {
     /// Which log lines are written, as levels by module: "info", "info,ingest=debug", "warn,sqlx=error". The
     /// variable `RUST_LOG` wins over the file.
     pub filter: String,
-    /// Where traces go, as OTLP over HTTP with protobuf: the collector's base URL, for example
-    /// "http://127.0.0.1:4318". Absent: no traces are recorded. The usual `OTEL_EXPORTER_OTLP_HEADERS` is
-    /// honoured.
+    /// Where traces go, as OTLP over HTTP or HTTPS with protobuf: the collector's base URL, for example
+    /// "http://127.0.0.1:4318". Absent: no traces are recorded. The usual variables `OTEL_EXPORTER_OTLP_HEADERS`,
+    /// `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_BSP_…` are honoured.
     pub otlp_endpoint: Option<Endpoint>,
     /// The share of traces recorded, from 0.0 to 1.0, when the caller has not decided.
     pub sample: f64,
