@@ -13,4 +13,5 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
+pub use recorder::ConnectorState;
 pub use recorder::Metrics;

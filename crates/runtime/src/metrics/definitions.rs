@@ -54,9 +54,19 @@ pub struct Definition {
     pub unit: Unit,
     /// Its labels, in order.
     pub labels: &'static [&'static str],
+    /// Which roles serve it.
+    pub roles: &'static [&'static str],
+    /// What must have happened before it is served at all; `None`: whenever the role works.
+    pub only_when: Option<&'static str>,
     /// What it says.
     pub help: &'static str,
 }
+
+const EVERY: &[&str] = &["every role"];
+const INGEST: &[&str] = &["ingest"];
+const ENROLLMENT: &[&str] = &["enrollment"];
+const DISPATCHER: &[&str] = &["dispatcher"];
+const STORE: &[&str] = &["enrollment", "dispatcher"];
 
 /// From a fast answer to a slow one.
 const REQUEST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -74,6 +84,8 @@ pub const BUILD_INFO: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Count,
     labels: &["version", "role"],
+    roles: EVERY,
+    only_when: None,
     help: "1, with the version of the build and the role of the process",
 };
 
@@ -83,6 +95,8 @@ pub const READY: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Count,
     labels: &["component"],
+    roles: EVERY,
+    only_when: None,
     help: "1 when the component is ready, else 0",
 };
 
@@ -92,7 +106,9 @@ pub const EVENTS_INGESTED: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["source", "outcome"],
-    help: "Events of deliveries by outcome: accepted or quarantined; and deliveries refused, by the problem's name",
+    roles: INGEST,
+    only_when: None,
+    help: "Events of deliveries by outcome: accepted, quarantined or ignored; and deliveries refused, by the problem's name. What is sent to no configured source shares one label",
 };
 
 /// How long webhooks waited for their answer.
@@ -101,6 +117,8 @@ pub const INGEST_SECONDS: Definition = Definition {
     kind: Kind::Histogram(REQUEST),
     unit: Unit::Seconds,
     labels: &["source"],
+    roles: INGEST,
+    only_when: None,
     help: "Time from the first byte of a delivery to its answer, the bus's acknowledgement included",
 };
 
@@ -110,7 +128,9 @@ pub const DECISIONS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "outcome", "reason"],
-    help: "Decisions of cadences on events: enrolled, refused, exited, paused and so on, with the reason",
+    roles: ENROLLMENT,
+    only_when: None,
+    help: "What was decided, by cadence, with the reason: enrolled, refused, exited, finished, paused, resumed; and events that change nothing, as ignored, without a cadence. The dispatcher tells of those that a send set off",
 };
 
 /// Exits.
@@ -119,6 +139,8 @@ pub const EXITS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "reason"],
+    roles: ENROLLMENT,
+    only_when: None,
     help: "Enrollments that left their cadence, by the rule that said so",
 };
 
@@ -128,6 +150,8 @@ pub const EXIT_LATENCY: Definition = Definition {
     kind: Kind::Histogram(LATENESS),
     unit: Unit::Seconds,
     labels: &[],
+    roles: ENROLLMENT,
+    only_when: None,
     help: "Time from the 2xx of a reply, opt-out or other exit event to the commit that stopped the enrollment",
 };
 
@@ -137,6 +161,8 @@ pub const UNIT_EVENTS: Definition = Definition {
     kind: Kind::Histogram(BATCH),
     unit: Unit::Count,
     labels: &[],
+    roles: ENROLLMENT,
+    only_when: None,
     help: "Events in one unit of work, one transaction",
 };
 
@@ -146,6 +172,8 @@ pub const UNIT_SECONDS: Definition = Definition {
     kind: Kind::Histogram(REQUEST),
     unit: Unit::Seconds,
     labels: &[],
+    roles: ENROLLMENT,
+    only_when: None,
     help: "Time of one unit of work from its first statement to its commit",
 };
 
@@ -155,6 +183,8 @@ pub const STEP_LATENESS: Definition = Definition {
     kind: Kind::Histogram(LATENESS),
     unit: Unit::Seconds,
     labels: &[],
+    roles: DISPATCHER,
+    only_when: None,
     help: "Time from the moment a step fell due to the start of its request",
 };
 
@@ -164,6 +194,8 @@ pub const OLDEST_DUE_STEP: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Seconds,
     labels: &[],
+    roles: DISPATCHER,
+    only_when: None,
     help: "How long the oldest step that is due and not held has been waiting",
 };
 
@@ -173,7 +205,9 @@ pub const STEPS_DUE: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Count,
     labels: &[],
-    help: "Steps that are due and not held",
+    roles: DISPATCHER,
+    only_when: None,
+    help: "Steps that are due and not held; more than 10,000 are not counted",
 };
 
 /// Requests to CRMs.
@@ -182,7 +216,9 @@ pub const DISPATCH_ATTEMPTS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["crm", "outcome"],
-    help: "Attempts to create a task, by connector and outcome: sent, transient, rejected, unauthorized, rate_limited, unknown, void",
+    roles: DISPATCHER,
+    only_when: None,
+    help: "Attempts to create a task, by connector and outcome: sent, retry, rejected, exhausted, unknown, void",
 };
 
 /// How long requests to CRMs took.
@@ -191,6 +227,8 @@ pub const DISPATCH_SECONDS: Definition = Definition {
     kind: Kind::Histogram(REQUEST),
     unit: Unit::Seconds,
     labels: &["crm"],
+    roles: DISPATCHER,
+    only_when: None,
     help: "Time of one request to the CRM",
 };
 
@@ -200,7 +238,9 @@ pub const RATELIMIT_WAIT: Definition = Definition {
     kind: Kind::Histogram(LATENESS),
     unit: Unit::Seconds,
     labels: &["crm"],
-    help: "Time that due steps waited for the connector's rate or concurrency",
+    roles: DISPATCHER,
+    only_when: Some("a CRM asked to wait or refused the credentials"),
+    help: "How long a connection was to wait each time that the CRM asked for it or refused the credentials",
 };
 
 /// Touches that an exit just missed.
@@ -209,16 +249,20 @@ pub const CROSSED: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["crm"],
+    roles: STORE,
+    only_when: Some("an exit just missed a touch"),
     help: "Touches whose sending was marked just before the exit that would have stopped them; their tasks are withdrawn",
 };
 
-/// How long expressions took.
+/// How long deciding took.
 pub const RULE_EVAL: Definition = Definition {
     name: "drumbeat_rule_eval_seconds",
     kind: Kind::Histogram(EVALUATION),
     unit: Unit::Seconds,
     labels: &[],
-    help: "Time of one evaluation of an expression",
+    roles: STORE,
+    only_when: None,
+    help: "Time of evaluating the rules for one input (event, timer or result of a touch), its cadences' expressions included, the store excluded: the mean of each unit of work",
 };
 
 /// Events given up.
@@ -227,6 +271,8 @@ pub const DEAD_LETTERS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["stage"],
+    roles: ENROLLMENT,
+    only_when: Some("an event was given up"),
     help: "Events whose processing failed for good, by the stage that gave up",
 };
 
@@ -235,8 +281,10 @@ pub const CONSUMER_LAG: Definition = Definition {
     name: "drumbeat_consumer_lag",
     kind: Kind::Gauge,
     unit: Unit::Count,
-    labels: &["topic", "partition"],
-    help: "Messages of a partition that are not processed yet",
+    labels: &["group", "topic", "partition"],
+    roles: ENROLLMENT,
+    only_when: None,
+    help: "Messages of a partition that a group of consumers has not processed yet; each process of the role tells of every partition",
 };
 
 /// Outcomes not yet relayed.
@@ -245,11 +293,68 @@ pub const OUTBOX_PENDING: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Count,
     labels: &[],
-    help: "Outcomes in the outbox that the bus has not acknowledged yet",
+    roles: ENROLLMENT,
+    only_when: None,
+    help: "Messages in the outbox that the bus has not acknowledged yet; more than 100,000 are not counted",
+};
+
+/// How long the store took.
+pub const STORE_SECONDS: Definition = Definition {
+    name: "drumbeat_store_duration_seconds",
+    kind: Kind::Histogram(REQUEST),
+    unit: Unit::Seconds,
+    labels: &["operation"],
+    roles: STORE,
+    only_when: None,
+    help: "Time of one operation of the store, its repetitions after deadlocks included: unit, pick, view, mark, take_over, release",
+};
+
+/// What the store could not do.
+pub const STORE_ERRORS: Definition = Definition {
+    name: "drumbeat_store_errors_total",
+    kind: Kind::Counter,
+    unit: Unit::Count,
+    labels: &["operation", "kind"],
+    roles: STORE,
+    only_when: Some("an operation of the store failed"),
+    help: "Operations of the store that failed, by what to do about it: unavailable, conflict, rejected, inconsistent",
+};
+
+/// How a connection stands.
+pub const CONNECTOR_STATE: Definition = Definition {
+    name: "drumbeat_connector_state",
+    kind: Kind::Gauge,
+    unit: Unit::Count,
+    labels: &["crm", "state"],
+    roles: DISPATCHER,
+    only_when: None,
+    help: "1 for the state that a connection is in, else 0: open, busy (all its requests are in flight), rate_limited (its own limit), paused (the CRM said so)",
+};
+
+/// Requests under way.
+pub const CONNECTOR_REQUESTS: Definition = Definition {
+    name: "drumbeat_connector_requests_open",
+    kind: Kind::Gauge,
+    unit: Unit::Count,
+    labels: &["crm"],
+    roles: DISPATCHER,
+    only_when: None,
+    help: "Requests in flight to the CRM",
+};
+
+/// What waits for a person.
+pub const SET_ASIDE: Definition = Definition {
+    name: "drumbeat_set_aside",
+    kind: Kind::Gauge,
+    unit: Unit::Count,
+    labels: &["list"],
+    roles: ENROLLMENT,
+    only_when: None,
+    help: "What was set aside and not driven again yet, by list: quarantine, dead_letters; more than 10,000 are not counted",
 };
 
 /// All of them, in the order of the page.
-pub const ALL: [Definition; 20] = [
+pub const ALL: [Definition; 25] = [
     BUILD_INFO,
     READY,
     EVENTS_INGESTED,
@@ -267,7 +372,12 @@ pub const ALL: [Definition; 20] = [
     DISPATCH_SECONDS,
     RATELIMIT_WAIT,
     CROSSED,
+    CONNECTOR_STATE,
+    CONNECTOR_REQUESTS,
+    SET_ASIDE,
     DEAD_LETTERS,
     CONSUMER_LAG,
     OUTBOX_PENDING,
+    STORE_SECONDS,
+    STORE_ERRORS,
 ];

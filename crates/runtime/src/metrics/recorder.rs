@@ -20,6 +20,35 @@ use super::labels::Bounded;
 /// Cadences with a label of their own.
 const MOST_CADENCES: usize = 1000;
 
+/// Reasons with a label of their own: words of the code, of which there are fewer.
+const MOST_REASONS: usize = 200;
+
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectorState {
+    /// Requests may go.
+    Open,
+    /// As many as may be are in flight.
+    Busy,
+    /// Its own limit is used up.
+    RateLimited,
+    /// The CRM asked to wait, or does not know us.
+    Paused,
+}
+
+impl ConnectorState {
+    const ALL: [Self; 4] = [Self::Open, Self::Busy, Self::RateLimited, Self::Paused];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Busy => "busy",
+            Self::RateLimited => "rate_limited",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 /// The metrics of a process; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
@@ -28,6 +57,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     cadences: Bounded,
+    reasons: Bounded,
     build_info: IntGaugeVec,
     ready: IntGaugeVec,
     events_ingested: IntCounterVec,
@@ -48,6 +78,11 @@ struct Inner {
     dead_letters: IntCounterVec,
     consumer_lag: IntGaugeVec,
     outbox_pending: IntGaugeVec,
+    store_seconds: HistogramVec,
+    store_errors: IntCounterVec,
+    connector_state: IntGaugeVec,
+    connector_requests: IntGaugeVec,
+    set_aside: IntGaugeVec,
 }
 
 impl Default for Metrics {
@@ -63,6 +98,7 @@ impl Metrics {
         let registry = Registry::new();
         let inner = Inner {
             cadences: Bounded::new(MOST_CADENCES),
+            reasons: Bounded::new(MOST_REASONS),
             build_info: integer(&registry, &define::BUILD_INFO),
             ready: integer(&registry, &define::READY),
             events_ingested: counter(&registry, &define::EVENTS_INGESTED),
@@ -83,6 +119,11 @@ impl Metrics {
             dead_letters: counter(&registry, &define::DEAD_LETTERS),
             consumer_lag: integer(&registry, &define::CONSUMER_LAG),
             outbox_pending: integer(&registry, &define::OUTBOX_PENDING),
+            store_seconds: histogram(&registry, &define::STORE_SECONDS),
+            store_errors: counter(&registry, &define::STORE_ERRORS),
+            connector_state: integer(&registry, &define::CONNECTOR_STATE),
+            connector_requests: integer(&registry, &define::CONNECTOR_REQUESTS),
+            set_aside: integer(&registry, &define::SET_ASIDE),
             registry,
         };
         Self(Arc::new(inner))
@@ -118,16 +159,16 @@ impl Metrics {
         self.0.ingest_seconds.with_label_values(&[source]).observe(took.as_secs_f64());
     }
 
-    /// Counts a decision.
-    pub fn decided(&self, cadence: &str, outcome: &'static str, reason: &'static str) {
-        let cadence = self.0.cadences.admit(cadence);
-        self.0.decisions.with_label_values(&[cadence, outcome, reason]).inc();
+    /// Counts decisions of a cadence; an empty name is none.
+    pub fn decided(&self, cadence: &str, outcome: &'static str, reason: &str, count: u64) {
+        let (cadence, reason) = (self.0.cadences.admit(cadence), self.0.reasons.admit(reason));
+        self.0.decisions.with_label_values(&[cadence, outcome, reason]).inc_by(count);
     }
 
-    /// Counts an exit.
-    pub fn exited(&self, cadence: &str, reason: &'static str) {
-        let cadence = self.0.cadences.admit(cadence);
-        self.0.exits.with_label_values(&[cadence, reason]).inc();
+    /// Counts exits.
+    pub fn exited(&self, cadence: &str, reason: &str, count: u64) {
+        let (cadence, reason) = (self.0.cadences.admit(cadence), self.0.reasons.admit(reason));
+        self.0.exits.with_label_values(&[cadence, reason]).inc_by(count);
     }
 
     /// Observes the time from an exit event's acceptance to its effect.
@@ -142,8 +183,8 @@ impl Metrics {
         self.0.unit_seconds.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
     }
 
-    /// Observes an evaluation of an expression.
-    pub fn rule_evaluated(&self, took: Duration) {
+    /// Observes how long the rules took for one input.
+    pub fn rules_evaluated(&self, took: Duration) {
         self.0.rule_eval.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
     }
 
@@ -179,10 +220,10 @@ impl Metrics {
         self.0.dead_letters.with_label_values(&[stage]).inc();
     }
 
-    /// Says how many messages of a partition wait; `None` when it is no longer ours.
-    pub fn consumer_lag(&self, topic: &str, partition: i32, waiting: Option<u64>) {
+    /// Says how many messages of a partition wait for a group; `None` when nobody can tell.
+    pub fn consumer_lag(&self, group: &str, (topic, partition): (&str, i32), waiting: Option<u64>) {
         let partition = partition.to_string();
-        let labels = [topic, partition.as_str()];
+        let labels = [group, topic, partition.as_str()];
         match waiting {
             Some(count) => {
                 self.0.consumer_lag.with_label_values(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -192,9 +233,31 @@ impl Metrics {
         }
     }
 
-    /// Says how many outcomes wait in the outbox.
+    /// Says how many messages wait in the outbox.
     pub fn outbox_pending(&self, count: u64) {
         self.0.outbox_pending.with_label_values::<&str>(&[]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Says how much of a list waits for a person.
+    pub fn set_aside(&self, list: &'static str, count: u64) {
+        self.0.set_aside.with_label_values(&[list]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Observes an operation of the store; `failed` says how, when it did.
+    pub fn store_answered(&self, operation: &'static str, took: Duration, failed: Option<&'static str>) {
+        self.0.store_seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
+        if let Some(kind) = failed {
+            self.0.store_errors.with_label_values(&[operation, kind]).inc();
+        }
+    }
+
+    /// Says how a connection stands and how many requests it has in flight.
+    pub fn connector(&self, connector: &str, state: ConnectorState, open: usize) {
+        for one in ConnectorState::ALL {
+            self.0.connector_state.with_label_values(&[connector, one.as_str()]).set(i64::from(one == state));
+        }
+        let open = i64::try_from(open).unwrap_or(i64::MAX);
+        self.0.connector_requests.with_label_values(&[connector]).set(open);
     }
 }
 

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ConnectorState;
 use super::Metrics;
 use super::definitions::ALL;
 use super::definitions::Kind;
@@ -21,19 +22,24 @@ fn recorded() -> String {
     metrics.ready(&readiness.report());
     metrics.events_ingested("forms", "accepted", 3);
     metrics.delivery_answered("forms", moment);
-    metrics.decided("inbound", "refused", "reentry");
-    metrics.exited("inbound", "replied");
+    metrics.decided("inbound", "refused", "reentry", 1);
+    metrics.exited("inbound", "replied", 1);
     metrics.exit_applied(moment);
     metrics.unit_committed(40, moment);
-    metrics.rule_evaluated(Duration::from_micros(2));
+    metrics.rules_evaluated(Duration::from_micros(2));
     metrics.steps_due(7, Duration::from_secs(90));
     metrics.step_dispatched(moment);
     metrics.dispatch_attempted("crm", "sent", moment);
     metrics.permit_waited("crm", moment);
     metrics.crossed("crm");
     metrics.dead_lettered("decide");
-    metrics.consumer_lag("drumbeat.events.v1", 3, Some(12));
+    metrics.consumer_lag("enrollment", ("events", 3), Some(12));
     metrics.outbox_pending(2);
+    metrics.store_answered("mark", moment, None);
+    metrics.store_answered("unit", moment, Some("conflict"));
+    metrics.connector("crm", ConnectorState::Busy, 1);
+    metrics.connector("crm", ConnectorState::Paused, 4);
+    metrics.set_aside("quarantine", 9);
     metrics.render().expect("it renders")
 }
 
@@ -60,7 +66,13 @@ fn what_is_recorded_is_exposed() {
         "drumbeat_crm_ratelimit_wait_seconds_count{crm=\"crm\"} 1",
         "drumbeat_touches_crossed_total{crm=\"crm\"} 1",
         "drumbeat_dead_letters_total{stage=\"decide\"} 1",
-        "drumbeat_consumer_lag{partition=\"3\",topic=\"drumbeat.events.v1\"} 12",
+        "drumbeat_consumer_lag{group=\"enrollment\",partition=\"3\",topic=\"events\"} 12",
+        "drumbeat_store_duration_seconds_count{operation=\"mark\"} 1",
+        "drumbeat_store_errors_total{kind=\"conflict\",operation=\"unit\"} 1",
+        "drumbeat_connector_state{crm=\"crm\",state=\"busy\"} 0",
+        "drumbeat_connector_state{crm=\"crm\",state=\"paused\"} 1",
+        "drumbeat_connector_requests_open{crm=\"crm\"} 4",
+        "drumbeat_set_aside{list=\"quarantine\"} 9",
         "drumbeat_outbox_pending 2",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -115,9 +127,9 @@ fn cadences_beyond_the_first_thousand_share_a_label() {
 #[test]
 fn the_lag_of_a_lost_partition_disappears() {
     let metrics = Metrics::new();
-    metrics.consumer_lag("t", 1, Some(5));
-    metrics.consumer_lag("t", 1, None);
-    metrics.consumer_lag("t", 2, None);
+    metrics.consumer_lag("g", ("t", 1), Some(5));
+    metrics.consumer_lag("g", ("t", 1), None);
+    metrics.consumer_lag("g", ("t", 2), None);
 
     assert!(!metrics.render().expect("it renders").contains("drumbeat_consumer_lag{"));
 }
@@ -126,17 +138,22 @@ fn the_lag_of_a_lost_partition_disappears() {
 fn the_page_is_in_sync_with_the_definitions() {
     let mut page = "# Metrics\n\n<!-- Made from crates/runtime/src/metrics/definitions.rs: run `UPDATE=1 cargo test -p runtime`. -->\n\n\
         Every role serves these at `/metrics` of its admin port, in Prometheus' text format. Times are wall time, in\n\
-        seconds. Labels are bounded: cadences beyond the first thousand of a process share the label `other`.\n\n\
-        | metric | kind | labels | |\n|---|---|---|---|\n"
+        seconds. Labels are bounded: sources and connectors come from the configuration, what is sent to no configured\n\
+        source shares the source `_unknown`, outcomes and reasons are words of the code, and cadences beyond the first\n\
+        thousand of a process share the label `other`. `up` is every role. A metric appears with the first thing that it\n\
+        tells of.\n\n\
+        | metric | kind | labels | served by | only when | |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for definition in ALL {
         let labels: Vec<String> = definition.labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(
             page,
-            "| `{}` | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} |",
             definition.name,
             definition.kind.as_str(),
             labels.join(", "),
+            definition.roles.join(", "),
+            definition.only_when.unwrap_or_default(),
             definition.help
         )
         .expect("writing to a string works");
