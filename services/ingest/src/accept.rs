@@ -30,6 +30,9 @@ use crate::rate::Limiter;
 /// What is kept of a provider's deadline for the way back.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// The label that all sources share which are none; no name of a source begins like this.
+const UNKNOWN: &str = "_unknown";
+
 /// What every request is served with.
 pub(crate) struct State {
     pub(crate) entries: HashMap<String, Entry>,
@@ -85,6 +88,8 @@ pub(crate) async fn hook(
 ) -> HttpResponse {
     let began = state.clock.monotonic();
     let Some(entry) = request.match_info().get("source").and_then(|name| state.entries.get(name)) else {
+        // The path is a stranger's: it makes no label and no line.
+        state.metrics.events_ingested(UNKNOWN, ProblemId::UnknownSource.slug(), 1);
         return Problem::new(ProblemId::UnknownSource).into_response();
     };
     let handshake = entry.source.profile().handshake;
@@ -95,6 +100,8 @@ pub(crate) async fn hook(
         return judgement.answer.into_response();
     }
     if request.method() != Method::POST {
+        let refusal = ProblemId::MethodNotAllowed.slug();
+        state.metrics.events_ingested(entry.source.name().as_str(), refusal, 1);
         let allowed = if handshake == Handshake::CloudEvents { "POST, OPTIONS" } else { "POST" };
         let mut answer = Problem::new(ProblemId::MethodNotAllowed).into_response();
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -109,6 +116,9 @@ pub(crate) async fn hook(
         delivery.quarantined = field::Empty,
         http.response.status_code = field::Empty,
     );
+    if let Some(sent_along) = sent_along(&request) {
+        propagation::set_parent(&span, sent_along);
+    }
     let judgement = judge(entry, &request, payload, &state).instrument(span.clone()).await;
     span.record("delivery.verdict", judgement.verdict.as_str());
     span.record("delivery.accepted", judgement.accepted);
@@ -156,7 +166,7 @@ async fn judge(entry: &Entry, request: &HttpRequest, payload: web::Payload, stat
         body: &body,
         received_at: state.clock.now(),
     };
-    let judged = match outcomes(entry, &delivery) {
+    let judged = match outcomes(entry, &delivery, sent_along(request)) {
         Ok(outcomes) => settle(entry, outcomes, state).await,
         Err(refused) => *refused,
     };
@@ -164,7 +174,11 @@ async fn judge(entry: &Entry, request: &HttpRequest, payload: web::Payload, stat
 }
 
 /// Verified, allowed, of the right type, read and translated, in this order.
-fn outcomes(entry: &Entry, delivery: &Request<'_>) -> Result<Outcomes, Box<Judgement>> {
+fn outcomes(
+    entry: &Entry,
+    delivery: &Request<'_>,
+    sent_along: Option<&str>,
+) -> Result<Outcomes, Box<Judgement>> {
     let source = &entry.source;
     let refused = |verdict, answer, reason| Box::new(Judgement::refused(verdict, answer, reason));
     let verified = source.verify(delivery).map_err(|error| {
@@ -189,8 +203,16 @@ fn outcomes(entry: &Entry, delivery: &Request<'_>) -> Result<Outcomes, Box<Judge
         let reason = Note::new(error.as_str(), error.to_string());
         refused(Verdict::Malformed, Answer::Refused(problem), reason)
     })?;
-    let trace = propagation::inject(&Span::current());
-    Ok(Outcomes::of(source, items, delivery.received_at, trace.as_deref()))
+    // Where no traces are recorded, the sender's context passes through.
+    let ours = propagation::inject(&Span::current());
+    let trace = ours.as_deref().or(sent_along);
+    Ok(Outcomes::of(source, items, delivery.received_at, trace))
+}
+
+/// The sender's trace context, when it is one.
+fn sent_along(request: &HttpRequest) -> Option<&str> {
+    let text = request.headers().get(propagation::TRACEPARENT)?.to_str().ok()?;
+    propagation::is_valid(text).then_some(text)
 }
 
 /// Makes everything durable, then says so.

@@ -22,6 +22,9 @@ async fn an_unknown_source_is_not_found() {
 
     answer.is_problem(404, "unknown-source");
     assert_eq!(published(&harness), 0);
+    let metrics = harness.metrics.render().unwrap();
+    assert!(metrics.contains(r#"{outcome="unknown-source",source="_unknown"} 1"#), "{metrics}");
+    assert!(!metrics.contains("nobody"), "a stranger's path is no label");
     harness.finish().await;
 }
 

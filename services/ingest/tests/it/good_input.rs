@@ -29,6 +29,22 @@ async fn an_accepted_event_is_on_the_bus_with_its_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_senders_trace_context_goes_on_with_the_event_and_nonsense_does_not() {
+    const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let harness = start(vec![door(partner())]);
+
+    for sent_along in [THEIRS, "ada@example.com", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+        let call = harness.post("partner", form_fill().to_string()).signed();
+        assert_eq!(call.header("traceparent", sent_along).send().await.status, 202);
+    }
+
+    let messages = harness.bus.messages(Topic::Events);
+    let traces: Vec<_> = messages.iter().map(|message| message.headers.get("traceparent")).collect();
+    assert_eq!(traces, [Some(&THEIRS.to_owned()), None, None]);
+    harness.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_posted_three_times_is_the_same_event_three_times() {
     let harness = start(vec![door(partner())]);
 
