@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use crate::decode::{RecordLetters, item};
 use crate::restored::{Behind, Guard, reason};
+use crate::traces::Traces;
 use crate::{Deps, Settings};
 
 /// The consumer group of the events.
@@ -25,8 +26,6 @@ pub(crate) const GROUP: &str = "enrollment";
 const LOOK: Duration = Duration::from_millis(500);
 /// Before another try after a conflict: two processes must not race each other at full speed.
 const BREATH: Duration = Duration::from_millis(25);
-/// How many traces a batch's span links to.
-const LINKS: usize = 16;
 /// How long to wait while something cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -180,13 +179,9 @@ impl<'a> Loop<'a> {
         };
         let partition = first.position.partition;
         let started = self.deps.clock.monotonic();
-        let span = tracing::info_span!("enrollment.batch", partition, events = records.len());
-        // A batch has many parents, so it has none and links to some: enough to find it from a trace.
-        for trace in records.iter().filter_map(|record| record.headers.get("traceparent")).take(LINKS) {
-            runtime::telemetry::propagation::link(&span, trace);
-        }
+        let traces = Traces::of(records);
         loop {
-            match self.process(records, partition).instrument(span.clone()).await {
+            match self.process(records, &traces).instrument(traces.batch.clone()).await {
                 Ok(done) => {
                     let took = self.deps.clock.monotonic().saturating_sub(started);
                     self.deps.observer.batch(done.report.fresh, done.report.duplicates, took);
@@ -214,7 +209,14 @@ impl<'a> Loop<'a> {
         }
     }
 
-    async fn process(&mut self, records: &[Record], partition: i32) -> Result<engine::Processed, StoreError> {
+    async fn process(
+        &mut self,
+        records: &[Record],
+        traces: &Traces,
+    ) -> Result<engine::Processed, StoreError> {
+        let Some(partition) = records.first().map(|first| first.position.partition) else {
+            return Ok(engine::Processed::default());
+        };
         let cluster = self.consumer.cluster().to_owned();
         let from = match self.stored.get(&partition) {
             Some(known) => *known,
@@ -226,7 +228,7 @@ impl<'a> Loop<'a> {
             .iter()
             .take_while(|record| from.is_some_and(|from| record.position.offset < from))
             .count();
-        let records = &records[skip..];
+        let (records, causes) = (&records[skip..], &traces.causes[skip..]);
         if records.is_empty() {
             self.stored.insert(partition, from);
             return Ok(engine::Processed::default());
@@ -237,7 +239,11 @@ impl<'a> Loop<'a> {
             topic: Topic::Events,
             partition,
             from,
-            items: records.iter().map(|record| item(record, &clock)).collect(),
+            items: records
+                .iter()
+                .zip(causes)
+                .map(|(record, cause)| item(record, &clock, cause.clone()))
+                .collect(),
         };
         let letters = RecordLetters { records, now: self.deps.clock.now() };
         // Until the batch has ended nobody knows how far it came.

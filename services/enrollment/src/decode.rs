@@ -11,15 +11,15 @@ use engine::{Item, Letters};
 use jiff::Timestamp;
 use ports::bus::{CE_ID, Message, Record, StoredOffset, Topic};
 
-/// The item of a record.
-pub(crate) fn item(record: &Record, clock: &BusinessClock) -> Item {
+/// The item of a record, decided under `trace`.
+pub(crate) fn item(record: &Record, clock: &BusinessClock, trace: Option<String>) -> Item {
     let event = Event::from_bytes(&record.payload)
         .map(|event| EventInput {
             occurred_at: clock.business(event.occurred_at),
             received_at: clock.business(event.received_at),
             event: Arc::new(event),
             origin: Origin::Live,
-            trace: record.headers.get("traceparent").cloned(),
+            trace,
         })
         .map_err(|error| error.to_string());
     Item { event, next: after(record) }

@@ -11,5 +11,6 @@ mod relay;
 mod restored;
 mod service;
 mod timers;
+mod traces;
 
 pub use service::{Deps, Observer, Settings, run};
