@@ -13,6 +13,7 @@ use ports::dispatch::{Command, CommandResult};
 use ports::wake::Wake;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::upkeep::Standing;
 use crate::{Deps, backoff};
@@ -65,7 +66,12 @@ async fn carry_out(deps: &Deps, command: &Command) -> CommandResult {
         return CommandResult::GivenUp(format!("connector {} is not configured", command.connector));
     };
     let CommandAction::Withdraw { reason } = &command.action;
-    match withdraw(connector.as_ref(), command, reason).await {
+    let span = tracing::info_span!(
+        "dispatch.withdraw",
+        touch.key = %command.key,
+        connector = %connector.name(),
+    );
+    match withdraw(connector.as_ref(), command, reason).instrument(span).await {
         Ok(()) => CommandResult::Done,
         Err(ConnectorError::Rejected(why)) => CommandResult::GivenUp(why),
         // To be told to wait is no failure.

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::Connection;
+
 /// All times are monotonic.
 pub(crate) struct Gate {
     rate: Option<(usize, Duration)>,
@@ -59,6 +61,21 @@ impl Gate {
         }
     }
 
+    /// How the connection stands, `room` having been asked for at the same moment.
+    pub(crate) fn standing(&self, now: Duration, room: Room) -> Connection {
+        match room {
+            Room::For(_) => Connection::Open,
+            Room::WhenOneEnds => Connection::Busy,
+            Room::At(_) if now < self.paused_until => Connection::Paused,
+            Room::At(_) => Connection::RateLimited,
+        }
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
     /// A request starts.
     pub(crate) fn start(&mut self, now: Duration) {
         self.in_flight += 1;
@@ -108,7 +125,9 @@ mod tests {
 
         gate.start(at(1));
 
-        assert_eq!(gate.room(at(2), 1.0), Room::WhenOneEnds);
+        let room = gate.room(at(2), 1.0);
+        assert_eq!((room, gate.standing(at(2), room)), (Room::WhenOneEnds, Connection::Busy));
+        assert_eq!(gate.in_flight(), 2);
         gate.end();
         assert_eq!(gate.room(at(3), 1.0), Room::For(1));
     }
@@ -120,7 +139,9 @@ mod tests {
         gate.pause_until(at(500));
         gate.pause_until(at(300));
 
-        assert_eq!(gate.room(at(499), 1.0), Room::At(at(500)));
+        let room = gate.room(at(499), 1.0);
+        assert_eq!(room, Room::At(at(500)));
+        assert_eq!(gate.standing(at(499), room), Connection::Paused);
         assert_eq!(gate.room(at(500), 1.0), Room::For(2));
     }
 
@@ -128,7 +149,8 @@ mod tests {
     fn a_worker_sends_its_share_of_the_rate() {
         let mut gate = Gate::new(Some((10, at(1000))), 100);
 
-        assert_eq!(gate.room(at(0), 0.5), Room::For(5));
+        let room = gate.room(at(0), 0.5);
+        assert_eq!((room, gate.standing(at(0), room)), (Room::For(5), Connection::Open));
         assert_eq!(gate.room(at(0), 0.01), Room::For(1));
     }
 

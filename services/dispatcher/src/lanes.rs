@@ -23,7 +23,7 @@ use crate::gate::{Gate, Room};
 use crate::send::{Marching, Sent, send};
 use crate::settle::{Settled, settle};
 use crate::upkeep::Standing;
-use crate::{Deps, Sending, Settings};
+use crate::{Connection, Deps, Sending, Settings};
 
 /// What a connector's loop works with.
 pub(crate) struct Lanes {
@@ -59,7 +59,9 @@ pub(crate) async fn run(lanes: Lanes) {
         let seen = lanes.deps.wakes.generation(Wake::Touches);
         let now = lanes.deps.clock.monotonic();
         let share = lanes.standing.borrow().share();
-        let rest = match gate.room(now, share) {
+        let room = gate.room(now, share);
+        tell(&lanes, &gate, gate.standing(now, room));
+        let rest = match room {
             Room::For(room) if room < enough && !flying.is_empty() => Rest::UntilOneEnds,
             Room::For(room) => {
                 // What is in flight goes on while the store is asked: a slow store must not make requests start late.
@@ -101,6 +103,10 @@ pub(crate) async fn run(lanes: Lanes) {
     if drained.await.is_err() {
         tracing::warn!(connector = %lanes.connector.name(), "requests in flight are left behind; another worker takes them over");
     }
+}
+
+fn tell(lanes: &Lanes, gate: &Gate, standing: Connection) {
+    lanes.deps.observer.connection(lanes.connector.name().as_str(), standing, gate.in_flight());
 }
 
 /// Does some work while requests are in flight.

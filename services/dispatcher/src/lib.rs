@@ -17,4 +17,4 @@ mod upkeep;
 mod verdict;
 
 pub use inbox::Inbox;
-pub use service::{Deps, Observer, Sending, Settings, run};
+pub use service::{Connection, Deps, Observer, Sending, Settings, run};

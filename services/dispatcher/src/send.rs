@@ -7,7 +7,7 @@ use domain::input::{TouchInput, TouchReport};
 use domain::touch::{AttemptResult, Touch};
 use jiff::Timestamp;
 use ports::connector::{ConnectorError, Created, Idempotency, Task, Traits};
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 
 use crate::lanes::Lanes;
 use crate::verdict::{self, Trial};
@@ -39,6 +39,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) async fn send(lanes: &Lanes, march: Marching) -> Sent {
     let span = tracing::info_span!(
         "dispatch.send",
+        otel.status_code = field::Empty,
+        attempt.outcome = field::Empty,
         touch.key = %march.touch.key,
         touch.attempt = march.attempt,
         connector = %lanes.connector.name(),
@@ -70,6 +72,11 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
     };
     let took = clock.monotonic().saturating_sub(started);
     lanes.deps.observer.attempt(lanes.connector.name().as_str(), outcome(&result), took);
+    let span = Span::current();
+    span.record("attempt.outcome", outcome(&result));
+    if !matches!(result, AttemptResult::Sent { .. }) {
+        span.record("otel.status_code", "ERROR");
+    }
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
     let business = lanes.deps.units.business();
     let report = TouchReport::Attempt { attempt: march.attempt, result };
@@ -89,7 +96,8 @@ async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError
         attempt: march.attempt,
         body: march.body.clone(),
         channel: march.touch.channel,
-        trace: runtime::telemetry::propagation::inject_current(),
+        // Where no traces are recorded, the context of the decision passes through.
+        trace: runtime::telemetry::propagation::inject_current().or_else(|| march.touch.trace.clone()),
     };
     let request = async {
         if march.attempt > 1

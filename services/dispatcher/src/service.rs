@@ -62,6 +62,19 @@ pub enum Sending {
     Disabled,
 }
 
+/// How a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Requests may go.
+    Open,
+    /// As many as may be are in flight.
+    Busy,
+    /// Our share of its rate is used up.
+    RateLimited,
+    /// The CRM asked to wait, or does not know us.
+    Paused,
+}
+
 /// How the dispatcher works.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -96,6 +109,8 @@ pub trait Observer: Send + Sync {
     fn passed_over(&self, why: &'static str);
     /// A connection waits this long, for the reason given.
     fn waiting(&self, connector: &str, wait: Duration);
+    /// How a connection stands, and how many requests it has in flight.
+    fn connection(&self, connector: &str, standing: Connection, in_flight: usize);
     /// Whether the dispatcher can work: `None`, or why not.
     fn troubled(&self, why: Option<&str>);
 }

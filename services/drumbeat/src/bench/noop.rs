@@ -129,6 +129,8 @@ impl dispatcher::Observer for Seen {
         self.count("waited");
     }
 
+    fn connection(&self, _: &str, _: dispatcher::Connection, _: usize) {}
+
     fn troubled(&self, _: Option<&str>) {}
 }
 
