@@ -9,6 +9,8 @@ mod failpoints;
 mod folder;
 mod observers;
 mod roles;
+mod survey;
+mod watched;
 
 pub(crate) use adapters::{keys, open_bus, open_store, url};
 pub(crate) use clock::{SystemClock, fresh_id, random_key, variable};

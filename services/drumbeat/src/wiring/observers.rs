@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runtime::health::{Readiness, Status};
-use runtime::metrics::Metrics;
+use runtime::metrics::{ConnectorState, Metrics};
 
 /// Tells metrics and readiness.
 #[derive(Clone)]
@@ -72,6 +72,16 @@ impl dispatcher::Observer for Observers {
 
     fn waiting(&self, connector: &str, wait: Duration) {
         self.metrics.permit_waited(connector, wait);
+    }
+
+    fn connection(&self, connector: &str, standing: dispatcher::Connection, in_flight: usize) {
+        let state = match standing {
+            dispatcher::Connection::Open => ConnectorState::Open,
+            dispatcher::Connection::Busy => ConnectorState::Busy,
+            dispatcher::Connection::RateLimited => ConnectorState::RateLimited,
+            dispatcher::Connection::Paused => ConnectorState::Paused,
+        };
+        self.metrics.connector(connector, state, in_flight);
     }
 
     fn troubled(&self, why: Option<&str>) {

@@ -20,6 +20,8 @@ use super::connectors::connectors;
 use super::defaults::defaults;
 use super::folder::Claim;
 use super::observers::Observers;
+use super::survey::Surveyor;
+use super::watched::Watched;
 use crate::exit::Failure;
 
 /// How long to wait before something that cannot be reached is asked again.
@@ -93,6 +95,14 @@ impl System {
             if roles.contains(&Role::Dispatcher) {
                 self.start_dispatcher(&opened, &catalogs)?;
             }
+            let surveyor = Surveyor {
+                store: Arc::clone(&opened),
+                topics: Arc::clone(&bus.admin),
+                clock: Arc::clone(&self.clock),
+                metrics: self.observers.metrics.clone(),
+                roles: roles.to_vec(),
+            };
+            self.lifecycle.tasks().component("survey", surveyor.run(self.lifecycle.shutdown()));
             store = Some(opened);
         }
         let ingest = if roles.contains(&Role::Ingest) { Some(self.start_ingest(&bus)?) } else { None };
@@ -143,7 +153,7 @@ impl System {
     fn start_enrollment(&self, bus: &Bus, store: &Arc<Store>, catalogs: &Arc<Catalogs>) {
         self.observers.expect_enrollment();
         let deps = enrollment::Deps {
-            units: Arc::<Store>::clone(store),
+            units: self.watched(store),
             offsets: Arc::<Store>::clone(store),
             flags: Arc::<Store>::clone(store),
             outbox: Arc::<Store>::clone(store),
@@ -165,11 +175,15 @@ impl System {
         });
     }
 
+    fn watched(&self, store: &Arc<Store>) -> Arc<Watched<Store>> {
+        Arc::new(Watched::new(store, &self.clock, &self.observers.metrics))
+    }
+
     fn start_dispatcher(&self, store: &Arc<Store>, catalogs: &Arc<Catalogs>) -> Result<(), Failure> {
         self.observers.expect_dispatcher();
         let deps = dispatcher::Deps {
-            units: Arc::<Store>::clone(store),
-            dispatch: Arc::<Store>::clone(store),
+            units: self.watched(store),
+            dispatch: self.watched(store),
             commands: Arc::<Store>::clone(store),
             workers: Arc::<Store>::clone(store),
             wakes: Arc::new(store.wakeups()),
