@@ -68,6 +68,7 @@ pub(crate) struct Deployment {
     pub(crate) shape: Shape,
     pub(crate) crm: FakeCrm,
     folder: TempDir,
+    environment: Vec<(&'static str, String)>,
     ingest: String,
     admin: BTreeMap<&'static str, String>,
     running: BTreeMap<&'static str, Child>,
@@ -79,7 +80,8 @@ impl Deployment {
         let folder = TempDir::with_prefix(format!("drumbeat-{test}-")).unwrap();
         let crm = FakeCrm::start();
         let admin = shape.roles().iter().map(|role| (*role, free_address())).collect();
-        let deployment = Self { shape, crm, folder, ingest: free_address(), admin, running: BTreeMap::new() };
+        let (environment, running) = (Vec::new(), BTreeMap::new());
+        let deployment = Self { shape, crm, folder, environment, ingest: free_address(), admin, running };
         deployment.write_configuration(test);
         if let Shape::Roles { .. } = deployment.shape {
             deployment.cli(&["migrate"]);
@@ -157,7 +159,27 @@ connect_timeout = "2s"
         std::fs::write(file, text.replace(from, to)).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Writes a file that the configuration can refer to.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Sets a variable of processes that start from now on.
+    pub(crate) fn environment(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
+    }
+
+    /// The configuration as it is now.
+    pub(crate) fn configuration(&self) -> String {
+        std::fs::read_to_string(self.path("drumbeat.toml")).unwrap()
+    }
+
+    /// What a process answers at its admin port.
+    pub(crate) fn admin(&self, role: &str, path: &str) -> String {
+        http_get(&self.admin[role], path).unwrap_or_default()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -262,6 +284,7 @@ connect_timeout = "2s"
         command
             .arg("--config")
             .arg(self.path("drumbeat.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .current_dir(self.folder.path());
         command
@@ -357,14 +380,18 @@ fn free_address() -> String {
 }
 
 fn http_ok(address: &str, path: &str) -> bool {
+    http_get(address, path).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn http_get(address: &str, path: &str) -> Option<String> {
     use std::io::{Read as _, Write as _};
-    let Ok(mut socket) = std::net::TcpStream::connect(address) else { return false };
+    let mut socket = std::net::TcpStream::connect(address).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    socket.write_all(request.as_bytes()).is_ok()
-        && socket.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    socket.write_all(request.as_bytes()).ok()?;
+    socket.read_to_string(&mut answer).ok()?;
+    Some(answer)
 }
 
 fn make_database(admin: &str, name: &str) {

@@ -6,6 +6,7 @@
 
 mod deployment;
 mod scenarios;
+mod stub;
 mod webhook;
 
 use deployment::{Deployment, Shape};

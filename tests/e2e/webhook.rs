@@ -30,11 +30,27 @@ impl Sender {
 
     /// Posts an event, signed; the error is that of the connection.
     pub(crate) async fn try_post(&self, body: &Value) -> Result<Answer, egress::Error> {
-        let body = body.to_string();
+        self.post_signed(body.to_string().into_bytes(), "", None).await
+    }
+
+    /// Posts signed bytes to the source's address with something appended to it, in a trace.
+    pub(crate) async fn post_signed(
+        &self,
+        body: Vec<u8>,
+        query: &str,
+        traceparent: Option<&str>,
+    ) -> Result<Answer, egress::Error> {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
+        mac.update(&body);
         let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        self.post_raw(body.into_bytes(), Some(&signature)).await
+        let mut headers = vec![("X-Signature", signature.as_str())];
+        headers.extend(traceparent.map(|trace| ("traceparent", trace)));
+        self.post_to(&format!("{}{query}", self.url), body, &headers).await
+    }
+
+    /// Posts to another source than the configured one.
+    pub(crate) async fn post_elsewhere(&self, source: &str, body: Vec<u8>) -> Result<Answer, egress::Error> {
+        self.post_to(&self.url.replace("/forms", &format!("/{source}")), body, &[]).await
     }
 
     /// Posts bytes as they are.
@@ -43,10 +59,20 @@ impl Sender {
         body: Vec<u8>,
         signature: Option<&str>,
     ) -> Result<Answer, egress::Error> {
+        let headers: Vec<_> = signature.map(|signature| ("X-Signature", signature)).into_iter().collect();
+        self.post_to(&self.url, body, &headers).await
+    }
+
+    async fn post_to(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, egress::Error> {
         let mut request =
-            Request::new(Method::Post, &self.url).header("Content-Type", "application/json").body(body);
-        if let Some(signature) = signature {
-            request = request.header("X-Signature", signature);
+            Request::new(Method::Post, url).header("Content-Type", "application/json").body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = self.client.send(request).await?;
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);

@@ -7,6 +7,7 @@ mod demo;
 mod exits;
 mod main_path;
 mod people;
+mod telemetry;
 
 use serde_json::Value;
 
