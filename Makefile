@@ -21,8 +21,8 @@ test: ## all tests, on a real Kafka and PostgreSQL of their own
 check: ## what CI checks beside the tests: format, lints, licences, contract, docs
 	@$(DEV)/check.sh
 
-bench: ## first figures of ingest, enrollment and dispatch (release build)
-	@$(DEV)/bench.sh
+bench: ## figures of this machine, a quarter of an hour (release build; BENCH="dispatch --quick" says what)
+	@$(DEV)/bench.sh $(BENCH)
 
 fmt: ## format the code
 	$(CARGO) fmt --all

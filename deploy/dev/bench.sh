@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# First figures of ingest, enrollment, dispatch and latency, on the embedded adapters and on Kafka + PostgreSQL, with the
-# release build. Arguments are handed to `drumbeat bench`: what to measure, --seconds N, --output json.
+# Figures of this machine, on the embedded adapters and on Kafka + PostgreSQL, with the release build: about a quarter of an
+# hour. Arguments are handed to `drumbeat bench`: what to measure, --quick, --seconds N, --future N, --json, --save FILE.
+# `bench.sh compare BEFORE AFTER` compares two saved runs, and starts nothing.
 # Uses the servers named by DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES, else starts its own on a fresh folder and
 # removes them at the end. On a server of yours databases drumbeat_bench_… come and go, and topics drumbeat-bench-…
 # remain. Where one of the two cannot be had, only the embedded adapters are measured, and the last lines say so.
@@ -10,6 +11,14 @@
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$DEV_ROOT"
 cargo build --release -p drumbeat >&2
+drumbeat="${CARGO_TARGET_DIR:-$DEV_ROOT/target}/release/drumbeat"
+if [ "${1:-}" = compare ]; then
+    exec "$drumbeat" bench "$@"
+fi
+commit=()
+if id="$(git describe --always --dirty --abbrev=10 2>/dev/null)"; then
+    commit=(--commit "$id")
+fi
 
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/drumbeat-bench.XXXXXX")"
 chmod 0711 "$WORK"
@@ -40,4 +49,4 @@ servers=()
 if [ -n "$kafka" ] && [ -n "$postgres" ]; then
     servers=(--kafka "$kafka" --postgres "$postgres")
 fi
-"${CARGO_TARGET_DIR:-$DEV_ROOT/target}/release/drumbeat" bench "${servers[@]}" "$@"
+"$drumbeat" bench "${servers[@]}" "${commit[@]}" "$@"

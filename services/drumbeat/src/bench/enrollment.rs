@@ -11,7 +11,8 @@ use store::Store;
 use super::Run;
 use super::mix::{CADENCES, Mix, cadence};
 use super::partition::{BATCH, Partition};
-use super::report::{Row, tell};
+use super::report::tell;
+use super::row::Row;
 use super::sample::rate;
 use super::setup::{Deployment, Side, apply};
 use crate::exit::{Failure, Outcome};
@@ -44,7 +45,8 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
         let lines = together(lines, began + run.time()).await?;
         let took = deployment.clock.monotonic().saturating_sub(began);
         let statements = store.statements() - before;
-        run.report.add(row(side, &lines, (statements, took)).against("R_pg", reference));
+        let row = row(side, &lines, (statements, took)).parts(&parts(&lines, began..began + run.time()));
+        run.report.add(row.against("R_pg", reference));
     }
     store.close().await;
     deployment.remove().await
@@ -55,7 +57,12 @@ struct Line {
     partition: Partition,
     mix: Mix,
     clock: Arc<dyn Clock>,
+    /// When each batch was done.
+    done: Vec<Duration>,
 }
+
+/// Of how many parts of the time a rate is told.
+const PARTS: u32 = 5;
 
 impl Line {
     async fn start(
@@ -68,6 +75,7 @@ impl Line {
             partition: Partition::new(store, catalogs, clock, number),
             mix: Mix::new(number)?,
             clock: Arc::clone(clock),
+            done: Vec::new(),
         };
         for _ in 0..PEOPLE / BATCH {
             let at = line.clock.now();
@@ -83,6 +91,7 @@ impl Line {
             let at = self.clock.now();
             let events: Result<Vec<_>, Failure> = (0..BATCH).map(|_| self.mix.next(at)).collect();
             self.partition.process(events?).await?;
+            self.done.push(self.clock.monotonic());
         }
         Ok(self)
     }
@@ -97,6 +106,16 @@ async fn together(lines: Vec<Line>, until: Duration) -> Result<Vec<Line>, Failur
         done.push(one.await.map_err(|error| Failure::Refused(error.to_string()))??);
     }
     Ok(done)
+}
+
+/// The rate in each part of the time.
+fn parts(lines: &[Line], measured: std::ops::Range<Duration>) -> Vec<f64> {
+    let width = measured.end.saturating_sub(measured.start) / PARTS;
+    let within = |from: Duration| {
+        let done = lines.iter().flat_map(|line| &line.done);
+        rate(done.filter(|done| (from..from + width).contains(*done)).count() * BATCH, width)
+    };
+    (0..PARTS).map(|part| within(measured.start + width * part)).collect()
 }
 
 fn row(side: &Side, lines: &[Line], (statements, took): (u64, Duration)) -> Row {

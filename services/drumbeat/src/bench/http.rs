@@ -13,12 +13,12 @@ use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::sample::Sample;
+use super::sample::{Sample, rate};
 use super::setup::SECRET;
 use crate::exit::Failure;
 
 /// Before the clock of a measurement runs.
-const WARM_UP: Duration = Duration::from_millis(500);
+pub(super) const WARM_UP: Duration = Duration::from_millis(500);
 
 /// A signed request for the source `forms`, ready to be written.
 pub(super) fn signed(host: SocketAddr, body: &Value) -> Result<Bytes, Failure> {
@@ -50,13 +50,24 @@ impl Connection {
 
     /// Posts a request and waits for the whole answer; gives its status.
     pub(super) async fn post(&mut self, request: &[u8]) -> std::io::Result<u16> {
+        self.exchange(request).await.map(|(status, _)| status)
+    }
+
+    /// Asks for a path; gives status and body.
+    pub(super) async fn get(&mut self, path: &str) -> std::io::Result<(u16, String)> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let (status, body) = self.exchange(request.as_bytes()).await?;
+        Ok((status, String::from_utf8_lossy(body).into_owned()))
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> std::io::Result<(u16, &[u8])> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
-            if let Some((status, length)) = answer(&self.buffer)?
-                && self.buffer.len() >= length
+            if let Some((status, body)) = answer(&self.buffer)?
+                && self.buffer.len() >= body.end
             {
-                return Ok(status);
+                return Ok((status, &self.buffer[body]));
             }
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -65,8 +76,8 @@ impl Connection {
     }
 }
 
-/// The status of an answer and its length in bytes, once its head is there.
-fn answer(read: &[u8]) -> std::io::Result<Option<(u16, usize)>> {
+/// The status of an answer and where its body lies, once its head is there.
+fn answer(read: &[u8]) -> std::io::Result<Option<(u16, std::ops::Range<usize>)>> {
     let Some(head) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -85,7 +96,7 @@ fn answer(read: &[u8]) -> std::io::Result<Option<(u16, usize)>> {
         .transpose()?;
     // 204 has no body; any other answer of ours says how long it is.
     let length: usize = length.or((status == 204).then_some(0)).ok_or_else(wrong)?;
-    Ok(Some((status, head + 4 + length)))
+    Ok(Some((status, head + 4..head + 4 + length)))
 }
 
 /// What a load came to.
@@ -97,7 +108,40 @@ pub(super) struct Load {
     pub(super) failures: usize,
     /// How long was measured.
     pub(super) took: Duration,
+    /// Answers in each fifth of it.
+    parts: [usize; PARTS],
 }
+
+impl Load {
+    /// Nothing yet, of a measurement of so long.
+    pub(super) fn over(took: Duration) -> Self {
+        Self { took, ..Self::default() }
+    }
+
+    /// Takes down an answer that came `after` the measurement had begun.
+    pub(super) fn answered(&mut self, took: Duration, after: Duration) {
+        self.times.push(took);
+        let part = (after.as_nanos() * PARTS as u128).checked_div(self.took.as_nanos()).unwrap_or_default();
+        self.parts[usize::try_from(part).unwrap_or(PARTS).min(PARTS - 1)] += 1;
+    }
+
+    /// What another client of the same load had.
+    pub(super) fn join(&mut self, other: Self) {
+        self.times.extend(other.times);
+        self.failures += other.failures;
+        for (sum, part) in self.parts.iter_mut().zip(other.parts) {
+            *sum += part;
+        }
+    }
+
+    /// Answers in a second, in each part of the time.
+    pub(super) fn rates(&self) -> [f64; PARTS] {
+        self.parts.map(|count| rate(count * PARTS, self.took))
+    }
+}
+
+/// In how many parts the time of a load is cut, to see how steady it was.
+const PARTS: usize = 5;
 
 /// Posts as fast as `connections` allow, each with one request under way, for `time` after a warm-up.
 pub(super) async fn load(
@@ -123,13 +167,10 @@ pub(super) async fn load(
             tasks.spawn("bench.post", client.post_until((Arc::clone(requests), first), from..until))
         })
         .collect();
-    let mut sum = Load { took: time, ..Load::default() };
+    let mut sum = Load::over(time);
     for one in running {
         match one.await {
-            Ok(load) => {
-                sum.times.extend(load.times);
-                sum.failures += load.failures;
-            }
+            Ok(load) => sum.join(load),
             Err(_) => sum.failures += 1,
         }
     }
@@ -149,7 +190,7 @@ impl Client {
         (requests, first): (Arc<Vec<Bytes>>, usize),
         measured: std::ops::Range<Duration>,
     ) -> Load {
-        let mut load = Load::default();
+        let mut load = Load::over(measured.end.saturating_sub(measured.start));
         for request in requests.iter().cycle().skip(first) {
             let began = self.clock.monotonic();
             if began >= measured.end {
@@ -160,7 +201,7 @@ impl Client {
             let ended = self.clock.monotonic();
             match answered {
                 Ok(200..=299) if counts && ended <= measured.end => {
-                    load.times.push(ended.saturating_sub(began));
+                    load.answered(ended.saturating_sub(began), ended.saturating_sub(measured.start));
                 }
                 Ok(200..=299) => {}
                 Ok(_) => load.failures += usize::from(counts),
@@ -184,7 +225,7 @@ mod tests {
         let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n";
 
         assert_eq!(answer(b"HTTP/1.1 202 Acc").unwrap(), None);
-        assert_eq!(answer(head).unwrap(), Some((202, head.len() + 2)));
+        assert_eq!(answer(head).unwrap(), Some((202, head.len()..head.len() + 2)));
         assert_eq!(answer(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().map(|(status, _)| status), Some(204));
         assert!(answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
     }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use runtime::config::Role;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::Run;
+use super::arrivals::{Pace, open_load};
 use super::http::{Load, load, signed};
-use super::report::{Row, tell};
-use super::sample::rate;
+use super::report::tell;
+use super::row::Row;
+use super::sample::{millis, rate};
 use super::servers;
 use super::setup::{Deployment, Side};
 use crate::exit::{Failure, Outcome};
@@ -21,46 +24,105 @@ const CONNECTIONS: [usize; 3] = [1, 64, 256];
 /// Different signed requests; they are made before the clock runs, and come again.
 const REQUESTS: usize = 10_000;
 
-/// Measures the reference, then the ingest service on a set's bus.
+/// Measures the ingest service on a set's bus, and beside it the same endpoint doing nothing, in turns.
 pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
-    let reference = reference(run).await?;
+    let bare = servers::bare()?;
     let deployment = Deployment::make(side, "ingest", None).await?;
     deployment.topics().await?;
     let started = deployment.start(&[Role::Ingest]).await?;
     let Some(address) = started.ingest else {
         return Err(Failure::Refused("ingest did not start".to_owned()));
     };
-    let requests = requests(address)?;
-    for (connections, bare) in CONNECTIONS.into_iter().zip(reference) {
-        tell(&format!("ingest on {}, {connections} connections", side.bus_name()));
-        let load = load(&run.clock, address, &requests, (connections, run.time())).await?;
-        run.report.add(row("ingest", side.bus_name(), connections, &load).against("R_http", Some(bare)));
+    let mut turns = Turns {
+        run,
+        side,
+        bare: (bare.address, requests(bare.address)?),
+        mine: (address, requests(address)?),
+    };
+    for connections in CONNECTIONS {
+        let full = turns.full(connections).await?;
+        turns.half(connections, full / 2.0).await?;
     }
     started.lifecycle.shutdown().begin();
     started.until_ended().await?;
+    bare.stop().await;
     deployment.remove().await
 }
 
-/// `R_http` at the same numbers of connections.
-async fn reference(run: &mut Run) -> Result<Vec<f64>, Failure> {
-    let bare = servers::bare()?;
-    let requests = requests(bare.address)?;
-    let mut rates = Vec::new();
-    for connections in CONNECTIONS {
-        tell(&format!("R_http, {connections} connections"));
-        let load = load(&run.clock, bare.address, &requests, (connections, run.time())).await?;
-        rates.push(rate(load.times.len(), load.took));
-        run.report.add(row("reference", "-", connections, &load).note("R_http: HMAC and JSON, no bus"));
-    }
-    bare.stop().await;
-    Ok(rates)
+/// An endpoint, and the requests that were signed for it.
+type Endpoint = (SocketAddr, Arc<Vec<Bytes>>);
+
+struct Turns<'a> {
+    run: &'a mut Run,
+    side: &'a Side,
+    bare: Endpoint,
+    mine: Endpoint,
 }
 
-fn row(part: &'static str, on: &'static str, connections: usize, load: &Load) -> Row {
-    let failures = (load.failures > 0).then(|| format!("{} not answered 2xx", load.failures));
-    let what =
-        if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
-    Row::new(part, on, what).rate(rate(load.times.len(), load.took)).times(&load.times).note_if(failures)
+impl Turns<'_> {
+    /// As fast as the connections allow; gives the rate.
+    async fn full(&mut self, connections: usize) -> Result<f64, Failure> {
+        let what = connected(connections);
+        let mut loads = Vec::new();
+        for (who, (to, requests)) in [("R_http", &self.bare), (self.side.bus_name(), &self.mine)] {
+            tell(&format!("ingest: {who}, {what}"));
+            loads.push(load(&self.run.clock, *to, requests, (connections, self.run.time())).await?);
+        }
+        let [bare, mine] = &loads[..] else { return Ok(0.0) };
+        let reference = rate(bare.times.len(), bare.took);
+        let measured = rate(mine.times.len(), mine.took);
+        let row = |part, on, load: &Load, rate: f64| {
+            Row::new(part, on, what.clone())
+                .rate(rate)
+                .times(&load.times)
+                .parts(&load.rates())
+                .note_if(failures(load))
+        };
+        self.run.report.add(row("reference", "-", bare, reference).note("R_http: HMAC and JSON, no bus"));
+        let mine = row("ingest", self.side.bus_name(), mine, measured);
+        self.run.report.add(mine.against("R_http", Some(reference)).note(beside(bare)));
+        Ok(measured)
+    }
+
+    /// Arrivals by the clock, at a rate that the service keeps up with.
+    async fn half(&mut self, connections: usize, per_second: f64) -> Outcome {
+        if per_second < 1.0 {
+            self.run.report.lacks(format!("ingest at half of the rate over {}", connected(connections)));
+            return Ok(());
+        }
+        let pace = Pace { connections, per_second, time: self.run.time() };
+        let mut loads = Vec::new();
+        for (who, endpoint) in [("R_http", &self.bare), (self.side.bus_name(), &self.mine)] {
+            tell(&format!("ingest: {who}, {}, {per_second:.0} a second", connected(connections)));
+            let requests = Arc::clone(&endpoint.1);
+            let requests = Arc::new(move |index: usize| requests[index % requests.len()].clone());
+            let of = (endpoint.0, requests as super::arrivals::Requests);
+            loads.push(open_load(&self.run.clock, of, pace, CancellationToken::new()).await?);
+        }
+        let [bare, mine] = &loads[..] else { return Ok(()) };
+        let row =
+            Row::new("ingest", self.side.bus_name(), format!("{}, half the rate", connected(connections)))
+                .times(&mine.times)
+                .note(format!("{per_second:.0} a second by the clock"))
+                .note(beside(bare))
+                .note_if(failures(mine));
+        self.run.report.add(row);
+        Ok(())
+    }
+}
+
+fn connected(connections: usize) -> String {
+    if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") }
+}
+
+fn failures(load: &Load) -> Option<String> {
+    (load.failures > 0).then(|| format!("{} not answered 2xx", load.failures))
+}
+
+/// What the endpoint that does nothing took.
+fn beside(bare: &Load) -> String {
+    let of = |share: f64| bare.times.percentile(share).map(millis).unwrap_or_default();
+    format!("doing nothing: {:.2} and {:.2} ms", of(0.5), of(0.99))
 }
 
 fn requests(host: SocketAddr) -> Result<Arc<Vec<Bytes>>, Failure> {

@@ -1,22 +1,30 @@
-//! From a webhook's answer to what it causes, on an idle deployment: the request at the CRM, and the stop.
+//! From a webhook's answer to what it causes, idle and at half load: the request at the CRM, and the stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{EnrollmentUid, Workspace};
 use ports::queries::Queries as _;
 use runtime::config::Role;
+use runtime::lifecycle::Tasks;
 use serde_json::json;
 use store::Store;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Run;
-use super::http::{Connection, signed};
-use super::report::{Row, tell};
-use super::sample::Sample;
+use super::arrivals::{Pace, open_load};
+use super::http::{Connection, WARM_UP as BEFORE_LOAD, signed};
+use super::mix::CADENCES;
+use super::report::tell;
+use super::row::Row;
+use super::sample::{Sample, rate};
 use super::servers::{Arrival, Crm};
 use super::setup::{Deployment, Side, apply};
+use super::webhooks::{Webhooks, cadence_at_once};
 use crate::exit::{Failure, Outcome};
+use crate::wiring::Started;
 
 /// Contacts, one after another.
 const SAMPLES: usize = 200;
@@ -28,8 +36,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASK: Duration = Duration::from_millis(1);
 /// Between two contacts: idle means that nothing else is under way.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Webhooks of the backlog from which the load is taken, for each second of a measurement.
+const BACKLOG: usize = 3000;
+/// Connections of the load.
+const CONNECTIONS: usize = 64;
+/// The longest that a load lasts.
+const LONGEST: Duration = Duration::from_secs(120);
 
-const CADENCE: &str = r#"apiVersion: drumbeat/v1
+/// A touch at once, another days later.
+pub(super) const CADENCE: &str = r#"apiVersion: drumbeat/v1
 kind: Cadence
 metadata: { name: at-once }
 spec:
@@ -44,46 +59,76 @@ spec:
 
 /// Measures on a set, all roles in this process.
 pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
-    let mut crm = Crm::start(std::sync::Arc::clone(&run.clock))?;
+    let mut crm = Crm::start(Arc::clone(&run.clock))?;
     let deployment = Deployment::make(side, "latency", Some(&crm.url())).await?;
     deployment.topics().await?;
     let (store, _) = deployment.store().await?;
-    apply(&store, vec![CADENCE.to_owned()]).await?;
+    let cadences = (0..CADENCES).map(cadence_at_once).chain([CADENCE.to_owned()]);
+    apply(&store, cadences.collect()).await?;
     store.close().await;
     let started = deployment.start(&[Role::Ingest, Role::Enrollment, Role::Dispatcher]).await?;
     let (Some(ingest), Some(store)) = (started.ingest, started.store.clone()) else {
         return Err(Failure::Refused("the roles did not start".to_owned()));
     };
-    tell(&format!("latency on {}: {} contacts, one after another", side.name(), WARM_UP + SAMPLES));
-    let mut probe =
-        Probe { run, crm: &mut crm, store: &store, connection: Connection::open(ingest).await?, ingest };
-    let (mut to_crm, mut to_stop) = (Sample::default(), Sample::default());
-    let mut lost = 0;
-    for number in 0..WARM_UP + SAMPLES {
-        let one = probe.one(number).await?;
-        if number < WARM_UP {
-            continue;
-        }
-        match one {
-            Some((arrived, stopped)) => {
-                to_crm.push(arrived);
-                to_stop.push(stopped);
-            }
-            None => lost += 1,
-        }
-    }
-    let lost = (lost > 0).then(|| format!("{lost} took longer than {} s", PATIENCE.as_secs()));
-    let count = format!("{} samples, idle", to_crm.len());
-    let row = |what: &str, times: &Sample| {
-        Row::new("latency", side.name(), what).times(times).note(count.clone()).note_if(lost.clone())
+    let samples = if run.is_quick() { SAMPLES / 5 } else { SAMPLES };
+    let mut probe = Probe {
+        run,
+        crm: &mut crm,
+        store: &store,
+        connection: Connection::open(ingest).await?,
+        ingest,
+        made: 0,
     };
-    let rows =
-        [row("webhook answered to request at the CRM", &to_crm), row("reply answered to stopped", &to_stop)];
+    tell(&format!("latency on {}: {} contacts, one after another", side.name(), WARM_UP + samples));
+    let mut rows = probe.many((WARM_UP, samples), side, "idle").await?;
+
+    let webhooks = Webhooks::new(ingest)?;
+    tell(&format!("latency on {}: a backlog of mixed webhooks", side.name()));
+    let full = probe.capacity(&started, &webhooks).await?;
+    rows.push(
+        Row::new("latency", side.name(), "mixed webhooks to effects, all roles in one process").rate(full),
+    );
+    tell(&format!("latency on {}: the same contacts at {:.0} webhooks a second", side.name(), full / 2.0));
+    let pace = Pace { connections: CONNECTIONS, per_second: full / 2.0, time: LONGEST };
+    let (stop, clock) = (CancellationToken::new(), Arc::clone(&probe.run.clock));
+    let (of, told) = ((ingest, webhooks.requests()), stop.clone());
+    let load = Tasks::detached().spawn("bench.load", async move { open_load(&clock, of, pace, told).await });
+    tokio::time::sleep(BEFORE_LOAD).await;
+    let before = (processed(&started).await?, probe.run.clock.monotonic());
+    let loaded = probe.many((0, samples), side, "at half load").await?;
+    let after = (processed(&started).await?, probe.run.clock.monotonic());
+    stop.cancel();
+    let load = load.await.map_err(|error| Failure::Refused(error.to_string()))??;
+    let kept = rate(after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    let note = format!("{:.0} webhooks a second beside it, {kept:.0} of them applied", full / 2.0);
+    let failed = (load.failures > 0).then(|| format!("{} of those not answered 2xx", load.failures));
+    rows.extend(loaded.into_iter().map(|row| row.note(note.clone()).note_if(failed.clone())));
+
     rows.into_iter().for_each(|row| run.report.add(row));
     started.lifecycle.shutdown().begin();
     started.until_ended().await?;
     crm.running.stop().await;
     deployment.remove().await
+}
+
+/// How many events enrollment has committed, as its metrics tell.
+async fn processed(started: &Started) -> Result<usize, Failure> {
+    let (_, text) = Connection::open(started.admin).await?.get("/metrics").await?;
+    sum_of(&text, "drumbeat_unit_events_sum")
+        .ok_or_else(|| Failure::Refused("the metrics tell no events".to_owned()))
+}
+
+/// A metric's value, over all of its labels; `None`: it is not there yet, or no number.
+fn sum_of(text: &str, name: &str) -> Option<usize> {
+    let mut sum = None;
+    for line in
+        text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+    {
+        let value: f64 = line.rsplit(' ').next()?.parse().ok()?;
+        *sum.get_or_insert(0.0) += value;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    sum.map(|sum: f64| sum as usize)
 }
 
 struct Probe<'a> {
@@ -92,14 +137,65 @@ struct Probe<'a> {
     store: &'a Store,
     connection: Connection,
     ingest: SocketAddr,
+    made: usize,
 }
 
 impl Probe<'_> {
+    /// So many contacts, the first ones not counted.
+    async fn many(
+        &mut self,
+        (warm_up, samples): (usize, usize),
+        side: &Side,
+        how: &str,
+    ) -> Result<Vec<Row>, Failure> {
+        let (mut to_crm, mut to_stop) = (Sample::default(), Sample::default());
+        let mut lost = 0;
+        for number in 0..warm_up + samples {
+            self.made += 1;
+            let one = self.one(self.made).await?;
+            if number < warm_up {
+                continue;
+            }
+            match one {
+                Some((arrived, stopped)) => {
+                    to_crm.push(arrived);
+                    to_stop.push(stopped);
+                }
+                None => lost += 1,
+            }
+        }
+        let lost = (lost > 0).then(|| format!("{lost} took longer than {} s", PATIENCE.as_secs()));
+        let count = format!("{} samples", to_crm.len());
+        let row = |what: &str, times: &Sample| {
+            let row = Row::new("latency", side.name(), format!("{what}, {how}"));
+            row.times(times).longest(times).note(count.clone()).note_if(lost.clone())
+        };
+        Ok(vec![
+            row("webhook answered to request at the CRM", &to_crm),
+            row("reply answered to stopped", &to_stop),
+        ])
+    }
+
+    /// How many mixed webhooks a second become effects, from the first one posted to the last one applied.
+    async fn capacity(&self, started: &Started, webhooks: &Webhooks) -> Result<f64, Failure> {
+        let count = BACKLOG * usize::try_from(self.run.seconds).unwrap_or(usize::MAX);
+        let before = processed(started).await?;
+        let began = self.run.clock.monotonic();
+        let posted = webhooks.post_all(CONNECTIONS, count).await?;
+        while processed(started).await? < before + posted {
+            if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
+                return Err(Failure::Refused(format!("{posted} webhooks were not applied in time")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(rate(posted, self.run.clock.monotonic().saturating_sub(began)))
+    }
+
     /// One contact: fills the form, is written to, answers, is left alone. `None`: something took too long.
     async fn one(&mut self, number: usize) -> Result<Option<(Duration, Duration)>, Failure> {
         tokio::time::sleep(PAUSE).await;
-        let email = format!("person-{number}@bench.example");
-        let answered = self.post(&format!("form-{number}"), "form_submitted", &email).await?;
+        let email = format!("probe-{number}@bench.example");
+        let answered = self.post(&format!("probe-{number}"), "form_submitted", &email).await?;
         let Some(Arrival { at, enrollment }) = self.crm.arrival(&email, PATIENCE).await else {
             return Ok(None);
         };
@@ -142,5 +238,18 @@ impl Probe<'_> {
             }
             tokio::time::sleep(ASK).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels_and_not_with_others() {
+        let text = "# TYPE a_sum x\na_sum{r=\"1\"} 3\na_sum{r=\"2\"} 4\na_summary 9\n";
+
+        assert_eq!(sum_of(text, "a_sum"), Some(7));
+        assert_eq!(sum_of(text, "b_sum"), None);
     }
 }

@@ -4,14 +4,16 @@ use ports::clock::Clock;
 
 use super::report::Machine;
 
-pub(super) fn machine(clock: &dyn Clock, seconds: u64) -> Machine {
+pub(super) fn machine(clock: &dyn Clock, seconds: u64, commit: Option<&str>) -> Machine {
     Machine {
         at: clock.now(),
         cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         system: system(),
-        version: env!("CARGO_PKG_VERSION"),
-        build: if cfg!(debug_assertions) { "debug" } else { "release" },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit.map(str::to_owned),
+        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
         seconds,
+        runs: 1,
     }
 }
 

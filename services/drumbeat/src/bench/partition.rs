@@ -9,7 +9,7 @@ use domain::time::BusinessClock;
 use engine::{Batch, Catalogs, Item, Letters, ProcessError, Processor};
 use ports::bus::{Message, StoredOffset, Topic};
 use ports::clock::Clock;
-use ports::unit::{UnitReport, Units as _};
+use ports::unit::{Offsets as _, UnitReport, Units as _};
 use store::Store;
 
 use super::mix::input;
@@ -17,6 +17,9 @@ use crate::exit::{Failure, Outcome};
 
 /// Events of a transaction, as the enrollment service takes them.
 pub(super) const BATCH: usize = 500;
+
+/// The name of the log.
+const CLUSTER: &str = "bench";
 
 /// A partition of a log that is made up as it is processed.
 pub(super) struct Partition {
@@ -51,6 +54,13 @@ impl Partition {
         }
     }
 
+    /// Goes on where an earlier run on the same store has stopped.
+    pub(super) async fn go_on(&mut self, store: &Store) -> Outcome {
+        let stored = store.stored(CLUSTER, Topic::Events, self.number).await?;
+        self.next = stored.map(|offset| offset.next);
+        Ok(())
+    }
+
     /// Processes a batch; making its events is not counted.
     pub(super) async fn process(&mut self, events: Vec<Arc<Event>>) -> Outcome {
         let first = self.next.unwrap_or_default();
@@ -63,7 +73,7 @@ impl Partition {
             .collect::<Vec<_>>();
         let next = items.last().map(|item| item.next.next);
         let batch = Batch {
-            cluster: "bench".to_owned(),
+            cluster: CLUSTER.to_owned(),
             topic: Topic::Events,
             partition: self.number,
             from: self.next,

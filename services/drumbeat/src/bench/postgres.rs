@@ -12,7 +12,8 @@ use crate::wiring;
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// What databases are made for.
-const PARTS: [&str; 5] = ["reference", "ingest", "enrollment", "dispatch", "latency"];
+const PARTS: [&str; 9] =
+    ["reference", "ingest", "enrollment", "dispatch", "latency", "recovery", "startup", "memory", "space"];
 
 /// A server on which databases may be made.
 #[derive(Debug, Clone)]
@@ -60,6 +61,19 @@ impl Server {
     /// Lets the server write what it holds back, so that no measurement pays for the one before it.
     pub(super) async fn settle(&self) -> Result<(), Failure> {
         self.run("checkpoint").await
+    }
+
+    /// The rows that a query of one of the databases gives, each as its columns.
+    pub(super) async fn ask(&self, database: &str, query: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let mut command = Command::new(&self.psql);
+        command.args([&self.url_of(database), "-qAtc", query]).kill_on_drop(true);
+        let done = command.output().await?;
+        if !done.status.success() {
+            let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+            return Err(Failure::Unreachable(format!("PostgreSQL: {why}")));
+        }
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        Ok(said.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect())
     }
 
     fn url_of(&self, name: &str) -> String {

@@ -24,10 +24,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn start(listener: &TcpListener, server: Server) -> std::io::Result<Self> {
+    pub(super) fn start(listener: &TcpListener, server: Server) -> std::io::Result<Self> {
         let handle = server.handle();
         drop(Tasks::detached().spawn("bench.server", server));
         Ok(Self { address: listener.local_addr()?, handle })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Ends it.
@@ -59,6 +63,18 @@ async fn take(request: HttpRequest, body: web::Bytes) -> HttpResponse {
         Ok(event) => HttpResponse::Accepted().json(json!({ "ids": [event["id"]] })),
         Err(_) => HttpResponse::BadRequest().finish(),
     }
+}
+
+/// A CRM that takes every task and keeps nothing.
+pub(super) fn sink() -> Result<Running, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let app = || App::new().default_service(web::to(|_: web::Bytes| async { created(0) }));
+    let server = HttpServer::new(app).workers(1).disable_signals().listen(listener.try_clone()?)?.run();
+    Ok(Running::start(&listener, server)?)
+}
+
+fn created(number: u64) -> HttpResponse {
+    HttpResponse::Created().json(json!({ "id": format!("task-{number}") }))
 }
 
 /// A CRM that takes every task, and knows when the first one for each contact came.
@@ -95,7 +111,7 @@ impl Crm {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.running.address)
+        self.running.url()
     }
 
     /// Waits for the first task for a contact.
@@ -110,7 +126,9 @@ async fn create(desk: web::Data<Desk>, body: web::Bytes) -> HttpResponse {
     let at = desk.clock.monotonic();
     let task: Value = serde_json::from_slice(&body).unwrap_or_default();
     let (email, enrollment) = (&task["contact"]["email"], &task["enrollment"]);
-    if let (Some(email), Some(enrollment)) = (email.as_str(), enrollment.as_str()) {
+    // Of the load beside the probes nothing is kept.
+    let email = email.as_str().filter(|email| email.starts_with("probe-"));
+    if let (Some(email), Some(enrollment)) = (email, enrollment.as_str()) {
         let arrival = Arrival { at, enrollment: enrollment.to_owned() };
         desk.arrivals.send_modify(|arrivals| {
             arrivals.entry(email.to_owned()).or_insert(arrival);
@@ -121,5 +139,5 @@ async fn create(desk: web::Data<Desk>, body: web::Bytes) -> HttpResponse {
         *next += 1;
         *next
     };
-    HttpResponse::Created().json(json!({ "id": format!("task-{id}") }))
+    created(id)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::id::Workspace;
 use domain::touch::Channel;
@@ -20,6 +21,9 @@ use crate::wiring::{self, Started, System};
 pub(super) const SECRET: &str = "the-bench-signs-with-this";
 /// The connector of the bench's cadences.
 pub(super) const CONNECTOR: &str = "crm";
+
+/// Between two looks at counts that are to come to rest.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// A set of adapters.
 #[derive(Debug, Clone)]
@@ -65,7 +69,8 @@ pub(super) struct Deployment {
     pub(super) config: Config,
     pub(super) clock: Arc<dyn Clock>,
     /// Held until the end.
-    _folder: Folder,
+    folder: Folder,
+    adapters: String,
     database: Option<(Server, String)>,
 }
 
@@ -100,12 +105,66 @@ impl Deployment {
             made = Some((postgres.clone(), name));
         }
         std::fs::write(folder.0.join("forms.secret"), SECRET)?;
-        std::fs::write(folder.0.join("drumbeat.toml"), toml(&adapters, crm))?;
+        std::fs::write(folder.0.join("drumbeat.toml"), toml(&adapters, crm, ""))?;
         let config = load(&folder.0)?;
         if made.is_some() {
             Store::migrate(&wiring::url(&config)?).await?;
         }
-        Ok(Self { config, clock: Arc::new(wiring::SystemClock::new()), _folder: folder, database: made })
+        let clock = Arc::new(wiring::SystemClock::new());
+        Ok(Self { config, clock, folder, adapters, database: made })
+    }
+
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// Writes another configuration of the same deployment: with its own connector, and what that one needs beside.
+    pub(super) fn variant(&self, name: &str, (crm, connector): (&str, &str)) -> Result<PathBuf, Failure> {
+        let file = self.folder.0.join(name);
+        std::fs::write(&file, toml(&self.adapters, Some(crm), connector))?;
+        Ok(file)
+    }
+
+    /// How often rows of these tables were updated so far, and how often in place; `None`: this store does not count.
+    pub(super) async fn updates(&self, tables: &[&str]) -> Result<Option<Vec<(String, f64, f64)>>, Failure> {
+        let Some((server, name)) = &self.database else { return Ok(None) };
+        let tables: Vec<String> = tables.iter().map(|table| format!("'{table}'")).collect();
+        let query = format!(
+            "select relname, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname in ({}) order by 1",
+            tables.join(", ")
+        );
+        // Sessions tell their counts as they end, which may come after this.
+        let mut before = None;
+        loop {
+            let rows = server.ask(name, &query).await?;
+            if before.as_ref() == Some(&rows) {
+                let number = |text: &String| text.parse::<f64>().unwrap_or_default();
+                let row = |row: Vec<String>| match &row[..] {
+                    [table, updated, in_place] => Some((table.clone(), number(updated), number(in_place))),
+                    _ => None,
+                };
+                return Ok(Some(rows.into_iter().filter_map(row).collect()));
+            }
+            before = Some(rows);
+            tokio::time::sleep(SETTLED).await;
+        }
+    }
+
+    /// Bytes of the store on disk: all tables with their indexes, or the file. Close the store before.
+    pub(super) async fn bytes(&self) -> Result<f64, Failure> {
+        if let Some((server, name)) = &self.database {
+            let query = "select sum(pg_total_relation_size(oid)) from pg_class where relkind in ('r', 'm') \
+                         and relnamespace = 'public'::regnamespace";
+            let rows = server.ask(name, query).await?;
+            let bytes = rows.first().and_then(|row| row.first()).and_then(|text| text.parse().ok());
+            return bytes.ok_or_else(|| Failure::Refused("PostgreSQL told no size".to_owned()));
+        }
+        let path = self.config.store.url.sqlite_path();
+        let path = path.ok_or_else(|| Failure::Refused("the store is no file".to_owned()))?;
+        #[expect(clippy::cast_precision_loss, reason = "a size on disk is far below 2^52")]
+        let bytes = std::fs::metadata(path)?.len() as f64;
+        Ok(bytes)
     }
 
     /// Opens its store, with the catalogs on it.
@@ -179,10 +238,10 @@ fn servers(name: &str, kafka: &str) -> String {
     )
 }
 
-fn toml(adapters: &str, crm: Option<&str>) -> String {
+fn toml(adapters: &str, crm: Option<&str>, connector: &str) -> String {
     let connector = crm.map_or_else(String::new, |url| {
         format!(
-            "[[connectors]]\nname = \"{CONNECTOR}\"\nkind = \"rest\"\nbase_url = \"{url}\"\nallow_private = true\n"
+            "[[connectors]]\nname = \"{CONNECTOR}\"\nkind = \"rest\"\nbase_url = \"{url}\"\nallow_private = true\n{connector}"
         )
     });
     format!(
@@ -201,7 +260,7 @@ secrets = ["file:forms.secret"]
 kind = "/type"
 id = "/id"
 email = "/person/email"
-contact = {{ first_name = "/person/first_name", company = "/person/company", country = "/person/country" }}
+contact = {{ first_name = "/person/first_name", company = "/person/company", country = "/person/country", title = "/person/title", last_seen = "/person/last_seen" }}
 classification = "/classification"
 data = {{ form = "/data/form", page = "/data/page" }}
 

@@ -14,7 +14,10 @@ pub(crate) use operate::{
     AsideCommand, AsideListArgs, DispatchCommand, EnrollArgs, ExplainArgs, PauseArgs, RedriveArgs,
     RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
 };
-pub(crate) use run::{BenchArgs, BenchPart, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs, UpArgs};
+pub(crate) use run::{
+    BenchArgs, BenchCommand, BenchPart, CompareArgs, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs,
+    UpArgs,
+};
 
 /// The event-driven sales-cadence engine.
 ///
@@ -134,7 +137,7 @@ pub(crate) enum Command {
     Dispatch(DispatchCommand),
     /// Follows what is decided, as it happens.
     Tail(TailArgs),
-    /// Measures ingest, enrollment and dispatch on this machine.
+    /// Measures this machine, or compares two measurements.
     Bench(BenchArgs),
     /// Prints the completion script of a shell.
     Completions {

@@ -1,5 +1,7 @@
 //! Running, configuring, measuring.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 /// `up`
@@ -49,9 +51,12 @@ pub(crate) enum OffsetsCommand {
 
 /// `bench`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<BenchCommand>,
     /// What to measure; absent: all.
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "PART")]
     pub(crate) what: Vec<BenchPart>,
     /// Measures on PostgreSQL and Kafka too: an administrator's URL; databases are made there and dropped.
     #[arg(long, value_name = "URL", env = "DRUMBEAT_BENCH_POSTGRES")]
@@ -59,23 +64,71 @@ pub(crate) struct BenchArgs {
     /// The broker that goes with --postgres; topics `drumbeat-bench-…` remain on it.
     #[arg(long, value_name = "HOST:PORT", env = "DRUMBEAT_BENCH_KAFKA")]
     pub(crate) kafka: Option<String>,
-    /// How long each measurement runs, in seconds.
-    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
-    pub(crate) seconds: u64,
-    /// How many touches are scheduled in the future when due ones are dispatched a second time; 0: not measured.
-    #[arg(long, default_value_t = 100_000, value_name = "TOUCHES")]
-    pub(crate) future: usize,
+    /// How long each measurement runs, in seconds; absent: 5.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+    /// The most touches that are scheduled in the future while due ones are dispatched, in steps up to it; 0: none.
+    /// Absent: 1,000,000.
+    #[arg(long, value_name = "TOUCHES")]
+    pub(crate) future: Option<usize>,
+    /// One second a measurement, 10,000 touches in the future, few repetitions: whether it works, not how fast.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Measures everything this often: the figures are the medians, and how far they lie apart is known.
+    #[arg(long, value_name = "TIMES", default_value_t = 1)]
+    pub(crate) repeat: usize,
+    /// Prints one JSON document, as `--output json` does.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes the JSON document to a file too, for `bench compare`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// The commit that was built, for the record.
+    #[arg(long, value_name = "COMMIT")]
+    pub(crate) commit: Option<String>,
+}
+
+/// `bench …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Shows two runs side by side, and fails when a figure of the second is worse than noise and tolerance allow.
+    Compare(CompareArgs),
+}
+
+/// `bench compare`
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// What `bench --save FILE` or `bench --json` wrote, before.
+    pub(crate) before: PathBuf,
+    /// The same, after.
+    pub(crate) after: PathBuf,
+    /// How much worse a figure may become, as a share.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) tolerance: f64,
+    /// Prints one JSON document, as `--output json` does.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A part of the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchPart {
+    /// Rules and decisions alone, without a store.
+    Domain,
     /// Signed webhooks to durable acknowledgement.
     Ingest,
     /// Mixed events to effects in the store.
     Enrollment,
-    /// Due touches, the whole cycle.
+    /// Due touches: the whole cycle, taking and completing alone, over HTTP, with many more in the future.
     Dispatch,
-    /// Webhook answered to request at the CRM.
+    /// Webhook answered to request at the CRM, and reply answered to stopped, idle and at half load.
     Latency,
+    /// A worker killed to its touches sent again.
+    Recovery,
+    /// A process's start to its readiness.
+    Startup,
+    /// Memory of each role, idle and loaded.
+    Memory,
+    /// Bytes on disk for each live enrollment.
+    Space,
 }
