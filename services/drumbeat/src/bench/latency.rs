@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{EnrollmentUid, Workspace};
+use ports::dispatch::Dispatch as _;
 use ports::queries::Queries as _;
+use ports::unit::Units as _;
 use runtime::config::Role;
 use runtime::lifecycle::Tasks;
 use serde_json::json;
@@ -176,13 +178,21 @@ impl Probe<'_> {
         ])
     }
 
-    /// How many mixed webhooks a second become effects, from the first one posted to the last one applied.
+    /// Whether a touch waits to be sent.
+    async fn is_any_due(&self) -> Result<bool, Failure> {
+        let now = self.run.clock.now();
+        let due = self.store.next_due().await?;
+        Ok(due.is_some_and(|due| self.store.business().wall(due) <= now))
+    }
+
+    /// How many mixed webhooks a second become effects, from the first one posted until the last one is applied and the
+    /// last touch of theirs is on its way.
     async fn capacity(&self, started: &Started, webhooks: &Webhooks) -> Result<f64, Failure> {
         let count = BACKLOG * usize::try_from(self.run.seconds).unwrap_or(usize::MAX);
         let before = processed(started).await?;
         let began = self.run.clock.monotonic();
         let posted = webhooks.post_all(CONNECTIONS, count).await?;
-        while processed(started).await? < before + posted {
+        while processed(started).await? < before + posted || self.is_any_due().await? {
             if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
                 return Err(Failure::Refused(format!("{posted} webhooks were not applied in time")));
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::decide::{View, fold};
+use domain::event::EventKind;
 use domain::expr::{Expression, Position, Scope};
 use domain::input::{EventInput, Input};
 use domain::time::BusinessClock;
@@ -27,12 +28,9 @@ const ROUND: usize = 1000;
 
 /// Conditions as authors write them: a trigger's, a jump's, an audience, and one with text and a list.
 const CONDITIONS: [(&str, &str); 4] = [
-    ("event.form == \"form-07\"", "a comparison"),
-    ("event.page == \"/pricing\" && contact.phone != \"\"", "two of them"),
-    (
-        "!contact.customer && contact.country in [\"US\", \"CA\", \"GB\"] && contact.first_name != \"\"",
-        "an audience",
-    ),
+    ("event.form != \"demo\"", "a comparison"),
+    ("event.form.startsWith(\"form-\") && contact.phone == \"\"", "two of them"),
+    ("!contact.customer && !(contact.country in [\"US\", \"CA\"]) && contact.company != \"\"", "an audience"),
     ("contact.title.startsWith(\"Head\") || contact.company.contains(\"7\")", "text searched"),
 ];
 
@@ -98,7 +96,7 @@ impl Folding {
                     batch.push(input(event, &BusinessClock::REAL));
                 }
             }
-            self.last = batch.last().cloned();
+            self.last = batch.iter().rev().find(|one| one.event.kind == EventKind::FormSubmitted).cloned();
             let began = run.clock.monotonic();
             self.apply(batch)?;
             let took = run.clock.monotonic().saturating_sub(began);

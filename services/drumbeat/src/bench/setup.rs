@@ -22,6 +22,8 @@ pub(super) const SECRET: &str = "the-bench-signs-with-this";
 /// The connector of the bench's cadences.
 pub(super) const CONNECTOR: &str = "crm";
 
+/// How long a file may take to be whole after its store was closed.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at counts that are to come to rest.
 const SETTLED: Duration = Duration::from_millis(500);
 
@@ -162,6 +164,16 @@ impl Deployment {
         }
         let path = self.config.store.url.sqlite_path();
         let path = path.ok_or_else(|| Failure::Refused("the store is no file".to_owned()))?;
+        // What the last session writes back as it ends, some time after it was told to.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let began = self.clock.monotonic();
+        while std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            if self.clock.monotonic().saturating_sub(began) > PATIENCE {
+                return Err(Failure::Refused("the store's file is not whole: its log remains".to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a size on disk is far below 2^52")]
         let bytes = std::fs::metadata(path)?.len() as f64;
         Ok(bytes)

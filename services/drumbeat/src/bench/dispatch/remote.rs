@@ -1,5 +1,7 @@
 //! Dispatch over HTTP to a CRM that does nothing, against what the same client does to it without a store.
 
+use std::num::NonZeroU32;
+
 use domain::decide::task;
 use domain::id::TouchKey;
 use futures::StreamExt as _;
@@ -22,22 +24,26 @@ impl Bench {
         &mut self,
         side: &Side,
         deployment: &Deployment,
+        at_a_time: u32,
     ) -> Result<Vec<Row>, Failure> {
-        let all = wiring::connectors(&deployment.config, &self.clock)?;
+        let mut config = deployment.config.clone();
+        if let Some(at_a_time) = NonZeroU32::new(at_a_time) {
+            config.dispatch.concurrency = at_a_time;
+        }
+        let all = wiring::connectors(&config, &self.clock)?;
         let connector = all.into_iter().find(|one| one.name().as_str() == CONNECTOR);
         let connector =
             connector.ok_or_else(|| Failure::Refused("the bench's connector is not there".to_owned()))?;
-        tell("dispatch: the client alone against a CRM that does nothing");
+        tell(&format!("dispatch: the client alone, {at_a_time} at a time, against a CRM that does nothing"));
         let bare = self.client_alone(connector.as_ref()).await?;
-        let concurrency = connector.traits().concurrency;
-        let reference =
-            Row::new("reference", side.store_name(), "the client alone against a CRM that does nothing")
-                .rate(bare)
-                .note(format!("R_client: {concurrency} requests at a time"));
+        let what = format!("requests of the client alone, {at_a_time} at a time");
+        let reference = Row::new("reference", side.store_name(), what)
+            .rate(bare)
+            .note("R_client: to a CRM that does nothing, without a store");
         let count = A_SECOND * usize::try_from(self.time.as_secs()).unwrap_or(usize::MAX);
         tell(&format!("dispatch on {}: {count} touches come due and go over HTTP", side.store_name()));
         let (seen, done, took) = self.drained(connector, count).await?;
-        let measured = row(side, "whole cycle, over HTTP", count)
+        let measured = row(side, &format!("whole cycle, over HTTP, {at_a_time} at a time"), count)
             .rate(rate(done, took))
             .against("R_client", Some(bare))
             .note_if(unfinished(count, done))
