@@ -19,6 +19,8 @@ use crate::exit::{Failure, Outcome};
 
 /// People in cadences before the clock runs, of each partition.
 const PEOPLE: usize = 4000;
+/// The same of a quick run.
+const FEW: usize = 1000;
 /// Replicas of enrollment, each with a partition: one, and as many as share a small database.
 const REPLICAS: [usize; 2] = [1, 4];
 
@@ -28,16 +30,17 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
     let deployment = Deployment::make(side, "enrollment", None).await?;
     let (store, catalogs) = deployment.store().await?;
     apply(&store, (0..CADENCES).map(cadence).collect()).await?;
+    let people = if run.is_quick() { FEW } else { PEOPLE };
     let mut number = 0;
     for replicas in REPLICAS {
         tell(&format!(
             "enrollment on {}, {replicas} at once: {} people enter",
             side.store_name(),
-            replicas * PEOPLE
+            replicas * people
         ));
         let mut lines = Vec::new();
         for _ in 0..replicas {
-            lines.push(Line::start(&store, &catalogs, &deployment.clock, number).await?);
+            lines.push(Line::start((&store, &catalogs), &deployment.clock, (number, people)).await?);
             number += 1;
         }
         let before = store.statements();
@@ -45,7 +48,9 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
         let lines = together(lines, began + run.time()).await?;
         let took = deployment.clock.monotonic().saturating_sub(began);
         let statements = store.statements() - before;
-        let row = row(side, &lines, (statements, took)).parts(&parts(&lines, began..began + run.time()));
+        let row = row(side, &lines, (statements, took))
+            .note(format!("{} people at the start", lines.len() * people))
+            .parts(&parts(&lines, began..began + run.time()));
         run.report.add(row.against("R_pg", reference));
     }
     store.close().await;
@@ -66,10 +71,9 @@ const PARTS: u32 = 5;
 
 impl Line {
     async fn start(
-        store: &Arc<Store>,
-        catalogs: &Arc<Catalogs>,
+        (store, catalogs): (&Arc<Store>, &Arc<Catalogs>),
         clock: &Arc<dyn Clock>,
-        number: usize,
+        (number, people): (usize, usize),
     ) -> Result<Self, Failure> {
         let mut line = Self {
             partition: Partition::new(store, catalogs, clock, number),
@@ -77,7 +81,7 @@ impl Line {
             clock: Arc::clone(clock),
             done: Vec::new(),
         };
-        for _ in 0..PEOPLE / BATCH {
+        for _ in 0..people / BATCH {
             let at = line.clock.now();
             let entries: Result<Vec<_>, Failure> = (0..BATCH).map(|_| line.mix.entry(at)).collect();
             line.partition.process(entries?).await?;
@@ -129,7 +133,6 @@ fn row(side: &Side, lines: &[Line], (statements, took): (u64, Duration)) -> Row 
     Row::new("enrollment", side.store_name(), what)
         .rate(rate(events, took))
         .note(format!("{} statements a batch", statements.checked_div(batches).unwrap_or_default()))
-        .note(format!("{} people at the start", lines.len() * PEOPLE))
         .note(format!(
             "{} entered, {} ended, {} duplicates",
             sum(|one| one.report.enrolled),
