@@ -128,6 +128,16 @@ impl Deployment {
         Ok(file)
     }
 
+    /// Lets the store come to rest after many rows were written at once: what PostgreSQL would do by itself in the next
+    /// minutes, in the middle of a measurement.
+    pub(super) async fn rest(&self) -> Result<(), Failure> {
+        if let Some((server, name)) = &self.database {
+            server.ask(name, "vacuum analyze").await?;
+            server.settle().await?;
+        }
+        Ok(())
+    }
+
     /// How often rows of these tables were updated so far, and how often in place; `None`: this store does not count.
     pub(super) async fn updates(&self, tables: &[&str]) -> Result<Option<Vec<(String, f64, f64)>>, Failure> {
         let Some((server, name)) = &self.database else { return Ok(None) };

@@ -54,6 +54,7 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
     let mut alone = None;
     for future in steps(run.future) {
         let among = bench.until(side, future).await?;
+        deployment.rest().await?;
         let measured = bench.step(side, reference, &among).await?;
         for mut row in measured {
             let same = |other: &&Row| row.what.strip_suffix(&among.0) == Some(other.what.as_str());
