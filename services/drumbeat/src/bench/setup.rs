@@ -174,7 +174,9 @@ impl Deployment {
         }
         let path = self.config.store.url.sqlite_path();
         let path = path.ok_or_else(|| Failure::Refused("the store is no file".to_owned()))?;
-        // What the last session writes back as it ends, some time after it was told to.
+        // A store's last session only reads, and leaves the log where it is. This one may write, and takes it into the
+        // file as it ends, some time after it was told to.
+        Store::migrate(&wiring::url(&self.config)?).await?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let began = self.clock.monotonic();
