@@ -1,7 +1,8 @@
 //! A CRM over HTTP that remembers, and that can be told to misbehave.
 //!
-//! It honours idempotency keys like a good CRM does: the same key again gives the same record. What it kept and every
-//! request that came in can be read at any time, so that a test can count records and compare bytes.
+//! It honours idempotency keys like a good CRM does, the same key again giving the same record, or ignores them when told
+//! so. What it kept and every request that came in, in the order of arrival, can be read at any time, so that a test can
+//! count records and compare bytes; how many requests were open at once is counted too.
 
 mod server;
 mod state;
@@ -9,7 +10,7 @@ mod state;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use state::{Call, Fault, Record};
+pub use state::{Call, Fault, Keys, Record};
 
 use state::State;
 
@@ -36,6 +37,33 @@ impl FakeCrm {
         format!("http://{}/api", self.address)
     }
 
+    /// What keys mean from now on.
+    pub fn treat_keys(&self, keys: Keys) {
+        self.state().keys = keys;
+    }
+
+    /// Holds answers back from now on: requests are carried out, and stay open until [`Self::release`].
+    pub fn hold(&self) {
+        self.state().held.send_replace(true);
+    }
+
+    /// Lets go of all answers held back.
+    pub fn release(&self) {
+        self.state().held.send_replace(false);
+    }
+
+    /// How many requests of any kind wait for their answer now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.state().open
+    }
+
+    /// The most that ever waited at once.
+    #[must_use]
+    pub fn most_open(&self) -> usize {
+        self.state().most_open
+    }
+
     /// From now on, each of the next `times` requests that create a task meets this fault.
     pub fn misbehave(&self, fault: Fault, times: usize) {
         self.state().script.extend(std::iter::repeat_n(fault, times));
@@ -53,7 +81,7 @@ impl FakeCrm {
         self.state().records.clone()
     }
 
-    /// Every request that came in, in order.
+    /// Every request that came in, in the order of arrival, those too whose sender is gone.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()

@@ -1,7 +1,7 @@
 //! The CRM's HTTP side, on a thread and runtime of its own, so that a busy test cannot make it slow.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -46,56 +46,104 @@ fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-fn call(request: &HttpRequest, body: &Bytes) -> Call {
-    let header =
-        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Call {
-        method: request.method().to_string(),
-        path: request.uri().to_string().trim_start_matches("/api").to_owned(),
-        key: header("Idempotency-Key"),
-        attempt: header("Drumbeat-Attempt").and_then(|text| text.parse().ok()),
-        body: body.to_vec(),
-        status: None,
-        at: now(),
+/// A request under way: noted when it comes in, so that one whose sender dies is not forgotten.
+struct Open {
+    state: Shared,
+    /// Its place in the list of calls.
+    place: usize,
+}
+
+impl Open {
+    fn begin(state: &Shared, request: &HttpRequest, body: &Bytes) -> Self {
+        let header =
+            |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let call = Call {
+            method: request.method().to_string(),
+            path: request.uri().to_string().trim_start_matches("/api").to_owned(),
+            key: header("Idempotency-Key"),
+            attempt: header("Drumbeat-Attempt").and_then(|text| text.parse().ok()),
+            body: body.to_vec(),
+            status: None,
+            at: now(),
+        };
+        let mut inner = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = inner.calls.len();
+        inner.calls.push(call);
+        inner.open += 1;
+        inner.most_open = inner.most_open.max(inner.open);
+        drop(inner);
+        Self { state: Arc::clone(state), place }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while answers are held back.
+    async fn wait(&self) {
+        let mut held = self.state().held.subscribe();
+        // The sender lives as long as the state does.
+        let _ = held.wait_for(|held| !held).await;
+    }
+
+    async fn answer(self, answer: HttpResponse) -> HttpResponse {
+        self.wait().await;
+        self.state().calls[self.place].status = Some(answer.status().as_u16());
+        answer
+    }
+
+    async fn drop_connection(self, answer: HttpResponse) -> HttpResponse {
+        self.wait().await;
+        answer
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.state().open -= 1;
     }
 }
 
 async fn create(state: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let mut call = call(&request, &body);
-    let fault = state.lock().unwrap_or_else(PoisonError::into_inner).next_fault();
+    let open = Open::begin(&state, &request, &body);
+    let fault = open.state().next_fault();
     if let Some(Fault::Slow(wait)) = &fault {
         tokio::time::sleep(*wait).await;
     }
-    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let answer = match &fault {
-        Some(Fault::Status(status, retry_after)) => refused(*status, retry_after.as_deref()),
-        Some(Fault::Html) => {
-            HttpResponse::Ok().content_type("text/html").body("<html><body>We'll be right back</body></html>")
+    match fault {
+        Some(Fault::Status(status, retry_after)) => {
+            open.answer(refused(status, retry_after.as_deref())).await
         }
-        Some(Fault::Drop) => cut(),
+        Some(Fault::Html) => {
+            let page = "<html><body>We'll be right back</body></html>";
+            open.answer(HttpResponse::Ok().content_type("text/html").body(page)).await
+        }
+        Some(Fault::Drop) => open.drop_connection(cut()).await,
         Some(Fault::LoseReply) => {
-            carry_out(&mut state, &call);
-            cut()
+            carry_out(&open);
+            open.drop_connection(cut()).await
         }
         Some(Fault::HalfBody) => {
-            carry_out(&mut state, &call);
-            half()
+            carry_out(&open);
+            open.answer(half()).await
         }
-        Some(Fault::Slow(_)) | None => match carry_out(&mut state, &call) {
-            Some(id) => HttpResponse::Created().json(json!({ "id": id })),
-            None => HttpResponse::BadRequest().json(json!({ "message": "expected a JSON object and a key" })),
-        },
-    };
-    let dropped = matches!(fault, Some(Fault::Drop | Fault::LoseReply));
-    call.status = (!dropped).then(|| answer.status().as_u16());
-    state.calls.push(call);
-    answer
+        Some(Fault::Slow(_)) | None => {
+            let answer = match carry_out(&open) {
+                Some(id) => HttpResponse::Created().json(json!({ "id": id })),
+                None => {
+                    HttpResponse::BadRequest().json(json!({ "message": "expected a JSON object and a key" }))
+                }
+            };
+            open.answer(answer).await
+        }
+    }
 }
 
-fn carry_out(state: &mut State, call: &Call) -> Option<String> {
+fn carry_out(open: &Open) -> Option<String> {
+    let mut state = open.state();
+    let call = state.calls[open.place].clone();
     let body: Value = serde_json::from_slice(&call.body).ok()?;
-    let key = call.key.clone()?;
-    Some(state.create(key, body, call.at))
+    Some(state.create(call.key?, body, call.at))
 }
 
 fn refused(status: u16, retry_after: Option<&str>) -> HttpResponse {
@@ -122,19 +170,17 @@ fn broken(first: Vec<u8>) -> HttpResponse {
 }
 
 async fn find(state: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let mut call = call(&request, &body);
-    call.status = Some(200);
+    let open = Open::begin(&state, &request, &body);
     let wanted =
         request.query_string().split('&').find_map(|pair| pair.strip_prefix("key=")).unwrap_or_default();
-    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let results: Vec<Value> = state
+    let results: Vec<Value> = open
+        .state()
         .records
         .iter()
         .filter(|record| record.key == wanted)
         .map(|record| json!({ "id": record.id }))
         .collect();
-    state.calls.push(call);
-    HttpResponse::Ok().json(json!({ "results": results }))
+    open.answer(HttpResponse::Ok().json(json!({ "results": results }))).await
 }
 
 async fn withdraw(
@@ -143,17 +189,18 @@ async fn withdraw(
     request: HttpRequest,
     body: Bytes,
 ) -> HttpResponse {
-    let mut call = call(&request, &body);
-    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = state.records.iter_mut().find(|record| record.id == *id);
-    let answer = match found {
+    let open = Open::begin(&state, &request, &body);
+    let found = match open.state().records.iter_mut().find(|record| record.id == *id) {
         Some(record) => {
             record.withdrawn = true;
-            HttpResponse::NoContent().finish()
+            true
         }
-        None => HttpResponse::NotFound().json(json!({ "message": "no such task" })),
+        None => false,
     };
-    call.status = Some(answer.status().as_u16());
-    state.calls.push(call);
-    answer
+    let answer = if found {
+        HttpResponse::NoContent().finish()
+    } else {
+        HttpResponse::NotFound().json(json!({ "message": "no such task" }))
+    };
+    open.answer(answer).await
 }

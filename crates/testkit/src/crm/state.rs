@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// A task that the CRM has.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +35,20 @@ pub struct Call {
     pub attempt: Option<i32>,
     /// The raw body.
     pub body: Vec<u8>,
-    /// The status answered; `None`: the connection was dropped.
+    /// The status answered; `None`: the connection was dropped, or the answer is still to come.
     pub status: Option<u16>,
-    /// When it came in.
+    /// When it came in, in the order of the list.
     pub at: Timestamp,
+}
+
+/// What a key means to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// The same key again gives the same record, as with a good CRM.
+    #[default]
+    Honoured,
+    /// Every request that creates makes a record, whatever its key: what is sent twice is seen twice.
+    Ignored,
 }
 
 /// A way to misbehave.
@@ -68,10 +79,16 @@ pub(super) struct Often {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
+    pub(super) keys: Keys,
     pub(super) records: Vec<Record>,
     pub(super) calls: Vec<Call>,
     pub(super) script: VecDeque<Fault>,
     pub(super) often: Option<Often>,
+    /// Requests without an answer, now and at most.
+    pub(super) open: usize,
+    pub(super) most_open: usize,
+    /// Whether answers are held back.
+    pub(super) held: watch::Sender<bool>,
 }
 
 impl State {
@@ -93,9 +110,11 @@ impl State {
         often.faults.get(index).cloned()
     }
 
-    /// Creates the task of a key, or finds it.
+    /// Creates the task of a key, or finds it where keys are honoured.
     pub(super) fn create(&mut self, key: String, body: Value, at: Timestamp) -> String {
-        if let Some(known) = self.records.iter().find(|record| record.key == key) {
+        if self.keys == Keys::Honoured
+            && let Some(known) = self.records.iter().find(|record| record.key == key)
+        {
             return known.id.clone();
         }
         let id = format!("t-{}", self.records.len() + 1);
