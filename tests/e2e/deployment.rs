@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::crm::FakeCrm;
 
+use crate::store::Database;
 use crate::webhook::{SECRET, Sender};
 
 /// How the roles run.
@@ -52,7 +53,7 @@ impl Shape {
         shapes
     }
 
-    /// The processes of this shape.
+    /// The processes of this shape: a role each, and `dispatcher-2` is one more of a role.
     pub(crate) fn roles(&self) -> &'static [&'static str] {
         match self {
             Self::Embedded => &["up"],
@@ -67,6 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Deployment {
     pub(crate) shape: Shape,
     pub(crate) crm: FakeCrm,
+    database: Database,
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
     ingest: String,
@@ -79,9 +81,10 @@ impl Deployment {
     pub(crate) fn prepare(test: &str, shape: Shape) -> Self {
         let folder = TempDir::with_prefix(format!("drumbeat-{test}-")).unwrap();
         let crm = FakeCrm::start();
-        let admin = shape.roles().iter().map(|role| (*role, free_address())).collect();
-        let (environment, running) = (Vec::new(), BTreeMap::new());
-        let deployment = Self { shape, crm, folder, environment, ingest: free_address(), admin, running };
+        let database = Database::prepare(&shape, test, folder.path());
+        let (environment, admin, running) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let ingest = free_address();
+        let deployment = Self { shape, crm, database, folder, environment, ingest, admin, running };
         deployment.write_configuration(test);
         if let Shape::Roles { .. } = deployment.shape {
             deployment.cli(&["migrate"]);
@@ -93,10 +96,9 @@ impl Deployment {
     fn write_configuration(&self, test: &str) {
         let adapters = match &self.shape {
             Shape::Embedded => String::new(),
-            Shape::Roles { kafka, postgres } => {
-                let name = format!("e2e_{}_{}", test.replace('-', "_"), std::process::id());
-                make_database(postgres, &name);
-                let url = with_database(postgres, &name);
+            Shape::Roles { kafka, .. } => {
+                let name = run_name(test);
+                let url = self.database.url();
                 format!(
                     "[store]\nurl = \"{url}\"\n[bus]\nkind = \"kafka\"\nbrokers = [\"{kafka}\"]\ngroup = \"{name}\"\n\
                      topics = {{ prefix = \"{name}\", partitions = 4, replication = 1 }}\n"
@@ -200,8 +202,15 @@ connect_timeout = "2s"
         }
     }
 
+    /// Starts one more process, and waits until it is ready.
+    pub(crate) fn start_one(&mut self, role: &'static str) {
+        self.spawn(role);
+        self.wait_ready(role);
+    }
+
     /// Starts one process.
     pub(crate) fn spawn(&mut self, role: &'static str) {
+        let admin = self.admin.entry(role).or_insert_with(free_address).clone();
         let log = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
@@ -210,8 +219,8 @@ connect_timeout = "2s"
         let child = self
             .command()
             .arg("--set")
-            .arg(format!("admin.listen={}", self.admin[role]))
-            .arg(role)
+            .arg(format!("admin.listen={admin}"))
+            .arg(role.trim_end_matches("-2"))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -242,8 +251,7 @@ connect_timeout = "2s"
     /// Kills a process and starts it again.
     pub(crate) fn crash(&mut self, role: &'static str) {
         self.kill(role);
-        self.spawn(role);
-        self.wait_ready(role);
+        self.start_one(role);
     }
 
     /// Asks a process to stop, and gives its exit code and how long it took.
@@ -258,6 +266,11 @@ connect_timeout = "2s"
 
     pub(crate) fn sender(&self) -> Sender {
         Sender::new(&self.ingest)
+    }
+
+    /// Asks the store itself: the rows of a query, each with its columns by name.
+    pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
+        self.database.rows(query)
     }
 
     /// What a process wrote.
@@ -298,12 +311,8 @@ connect_timeout = "2s"
                 return found;
             }
             if began.elapsed() > PATIENCE {
-                let logs: String = self
-                    .shape
-                    .roles()
-                    .iter()
-                    .map(|role| format!("--- {role}\n{}", tail(&self.log(role))))
-                    .collect();
+                let logs: String =
+                    self.admin.keys().map(|role| format!("--- {role}\n{}", tail(&self.log(role)))).collect();
                 panic!(
                     "{what} did not come about on {:?}\nrecords: {:#?}\n{logs}",
                     self.shape,
@@ -327,12 +336,11 @@ connect_timeout = "2s"
 
     /// Ends everything; a scenario that came so far has passed.
     pub(crate) fn finish(mut self) {
-        for role in self.shape.roles() {
-            if self.running.contains_key(role) {
-                let (code, took) = self.stop(role);
-                assert_eq!(code, Some(0), "{role} did not end well:\n{}", self.log(role));
-                assert!(took < Duration::from_secs(10), "{role} took {took:?} to end");
-            }
+        let roles: Vec<&'static str> = self.running.keys().copied().collect();
+        for role in roles {
+            let (code, took) = self.stop(role);
+            assert_eq!(code, Some(0), "{role} did not end well:\n{}", self.log(role));
+            assert!(took < Duration::from_secs(10), "{role} took {took:?} to end");
         }
     }
 }
@@ -346,12 +354,17 @@ impl Drop for Deployment {
         if std::thread::panicking() {
             let kept = std::env::temp_dir().join(format!("drumbeat-failed-{}", std::process::id()));
             let _ = std::fs::create_dir_all(&kept);
-            for role in self.shape.roles() {
+            for role in self.admin.keys() {
                 let _ = std::fs::copy(self.path(&format!("{role}.log")), kept.join(format!("{role}.log")));
             }
             eprintln!("the logs are kept in {}", kept.display());
         }
     }
+}
+
+/// A name that no other scenario and no other run has.
+pub(crate) fn run_name(test: &str) -> String {
+    format!("e2e_{}_{}", test.replace('-', "_"), std::process::id())
 }
 
 fn tail(text: &str) -> String {
@@ -392,18 +405,4 @@ fn http_get(address: &str, path: &str) -> Option<String> {
     socket.write_all(request.as_bytes()).ok()?;
     socket.read_to_string(&mut answer).ok()?;
     Some(answer)
-}
-
-fn make_database(admin: &str, name: &str) {
-    for statement in
-        [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")]
-    {
-        let made = Command::new("psql").args([admin, "-qc", &statement]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-}
-
-fn with_database(admin: &str, name: &str) -> String {
-    let (server, _) = admin.rsplit_once('/').unwrap();
-    format!("{server}/{name}")
 }

@@ -4,8 +4,10 @@
 //! `DRUMBEAT_TEST_POSTGRES`, with one process a role. No scenario sleeps for effect: each waits for what must become
 //! true, and fails after a generous time.
 
+mod audit;
 mod deployment;
 mod scenarios;
+mod store;
 mod stub;
 mod webhook;
 

@@ -1,0 +1,113 @@
+//! Accounts: what the store and the CRM hold, set against what was promised. Each is of everything, never of a sample.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use testkit::crm::Call;
+
+use crate::deployment::Deployment;
+
+/// Of each of these events, by id: it is stored once, one decision enrolled its contact, and any other only says that it
+/// had been there. Of each contact: one enrollment.
+pub(crate) fn each_event_enrolled_once(it: &Deployment, ids: &BTreeSet<String>) {
+    let newest = "1000000";
+    let decisions = it.cli(&["tail", "--once", "--lines", newest]);
+    let decisions = decisions.as_array().unwrap();
+    let counted = it.rows("select count(*) as n from decisions");
+    assert_eq!(counted[0]["n"].as_u64(), Some(decisions.len() as u64), "the command left some out");
+
+    let mut of_event: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for decision in decisions {
+        let Some(event) = decision["cause"].get("event") else { continue };
+        let items = decision["items"].as_array().unwrap();
+        let (enrolled, duplicate) = of_event.entry(event["id"].as_str().unwrap()).or_default();
+        if items.iter().any(|item| item["did"] == "enrolled") {
+            *enrolled += 1;
+        } else if !items.is_empty() && items.iter().all(|item| item["why"]["code"] == "duplicate") {
+            *duplicate += 1;
+        } else {
+            panic!("an event that neither enrolled nor was a duplicate: {decision}");
+        }
+    }
+    let decided: BTreeSet<String> = of_event.keys().map(|id| (*id).to_owned()).collect();
+    assert_eq!(&decided, ids, "events decided, and events accepted");
+    let wrong: Vec<_> = of_event.iter().filter(|(_, (enrolled, _))| *enrolled != 1).collect();
+    assert!(wrong.is_empty(), "events that did not enroll exactly once: {wrong:?}");
+
+    let events = it.rows("select count(*) as n, count(distinct hex(digest)) as digests from events");
+    assert_eq!(events[0]["n"].as_u64(), Some(ids.len() as u64), "events stored: {}", events[0]);
+    assert_eq!(events[0]["digests"], events[0]["n"], "events stored twice");
+    let contacts = it.rows(
+        "select c.id, count(e.id) as n from contacts c left join enrollments e on e.contact = c.id group by c.id",
+    );
+    assert_eq!(contacts.len(), ids.len(), "contacts");
+    let wrong: Vec<_> = contacts.iter().filter(|contact| contact["n"] != 1).collect();
+    assert!(wrong.is_empty(), "contacts without exactly one enrollment: {wrong:?}");
+}
+
+/// What was sent more than once.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    /// Requests after the first of their key.
+    pub(crate) requests: usize,
+}
+
+/// Of every request that created a task: one key for one (enrollment, step, visit, part) and one place for a key, which is
+/// the touch's in the store; one request an attempt; the same bytes on each; and before a repeat comes the word, in the
+/// store, that nobody knows what became of the request before it.
+pub(crate) fn each_touch_has_one_key_and_repeats_only_the_unknown(it: &Deployment) -> Repeats {
+    let results = results(it);
+    let touches: BTreeSet<String> = it
+        .rows("select hex(uid) as uid from touches")
+        .iter()
+        .map(|row| row["uid"].as_str().unwrap().to_lowercase())
+        .collect();
+    let mut keys_of: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    let mut sent: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+    for call in it.crm.calls().into_iter().filter(|call| call.method == "POST") {
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let key = call.key.clone().unwrap();
+        assert_eq!(body["key"].as_str(), Some(key.as_str()), "header and body name one key");
+        let place = ["enrollment", "step", "visit", "part"].map(|name| body[name].to_string());
+        keys_of.entry(place.to_vec()).or_default().insert(key.clone());
+        sent.entry(key).or_default().push(call);
+    }
+    let several: Vec<_> = keys_of.iter().filter(|(_, keys)| keys.len() != 1).collect();
+    assert!(several.is_empty(), "a touch with several keys: {several:?}");
+    assert_eq!(keys_of.len(), sent.len(), "a key for several touches");
+
+    let mut repeats = 0;
+    for (key, calls) in &sent {
+        let uid = key.replace('-', "");
+        assert!(touches.contains(&uid), "{key} is no touch's");
+        assert!(calls.iter().all(|call| call.body == calls[0].body), "{key} was not repeated byte for byte");
+        for pair in calls.windows(2) {
+            repeats += 1;
+            let (before, after) = (pair[0].attempt.unwrap(), pair[1].attempt.unwrap());
+            assert!(before < after, "{key}: attempt {after} came after attempt {before}");
+            let Some((result, at)) = results.get(&(uid.clone(), before)) else {
+                panic!("{key} was repeated while its attempt {before} had no result");
+            };
+            assert!(result.get("unknown").is_some(), "{key} was repeated after {result}");
+            assert!(*at <= pair[1].at, "{key} was repeated at {}, before the result of {at}", pair[1].at);
+        }
+    }
+    Repeats { requests: repeats }
+}
+
+/// The results of attempts, by touch and number, and when (wall clock) they were written.
+fn results(it: &Deployment) -> BTreeMap<(String, i32), (Value, Timestamp)> {
+    let rows = it.rows(
+        "select hex(t.uid) as uid, r.no, r.result, r.at from results r join touches t on t.id = r.touch",
+    );
+    rows.into_iter()
+        .map(|row| {
+            let uid = row["uid"].as_str().unwrap().to_lowercase();
+            let no = i32::try_from(row["no"].as_i64().unwrap()).unwrap();
+            let result: Value = serde_json::from_str(row["result"].as_str().unwrap()).unwrap();
+            let at = Timestamp::from_microsecond(row["at"].as_i64().unwrap()).unwrap();
+            ((uid, no), (result, at))
+        })
+        .collect()
+}
