@@ -153,13 +153,19 @@ fn mask(text: &str) -> String {
     kept.join(" ")
 }
 
-/// The id at a pointer, as text: CRMs answer numbers and strings alike.
+/// The id at a pointer, as text: CRMs answer numbers and strings alike. What no id can be is none: it would be stored, and
+/// put into the paths of later requests.
 pub(super) fn id_at(body: Option<&Value>, pointer: &str) -> Option<String> {
     match body?.pointer(pointer)? {
-        Value::String(id) if !id.is_empty() && id.len() <= 255 => Some(id.clone()),
+        Value::String(id) if is_plausible(id) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
+}
+
+/// A database's text takes no NUL, and a path of dots leads elsewhere.
+fn is_plausible(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 255 && !id.chars().any(char::is_control) && !matches!(id, "." | "..")
 }
 
 #[cfg(test)]
@@ -227,5 +233,17 @@ mod tests {
         assert_eq!(id_at(Some(&json!({ "data": { "id": "x" } })), "/data/id").as_deref(), Some("x"));
         assert_eq!(id_at(Some(&json!({ "id": null })), "/id"), None);
         assert_eq!(id_at(None, "/id"), None);
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_one_is_none() {
+        for id in ["", "a\0b", "a\r\nb", ".", "..", "x".repeat(256).as_str()] {
+            assert_eq!(id_at(Some(&json!({ "id": id })), "/id"), None, "{id:?}");
+        }
+        assert_eq!(
+            id_at(Some(&json!({ "id": "a/../b c" })), "/id").as_deref(),
+            Some("a/../b c"),
+            "escaped when used"
+        );
     }
 }

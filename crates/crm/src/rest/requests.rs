@@ -120,6 +120,7 @@ impl Requests {
         };
         if let Some(lookup) = &settings.lookup {
             check_pointer(&lookup.id).map_err(|why| wrong("lookup.id", why))?;
+            check_path(&lookup.path).map_err(|why| wrong("lookup.path", why))?;
             requests
                 .paths
                 .add_template_owned("lookup", lookup.path.clone())
@@ -138,9 +139,7 @@ impl Requests {
         let method_text = template.method.as_deref().unwrap_or(method);
         let method = method_text.parse().map_err(|()| format!("{method_text:?} is no HTTP method"))?;
         let path = template.path.as_deref().unwrap_or(path);
-        if !path.is_empty() && !path.starts_with(['/', '?']) {
-            return Err(format!("path {path:?} must start with '/': it is added to base_url"));
-        }
+        check_path(path)?;
         if let Some(id) = &template.id {
             check_pointer(id)?;
         }
@@ -180,14 +179,17 @@ impl Requests {
         self.render(&self.create, task)
     }
 
-    /// The request that takes a task back; `None` when the connector does not, or the task's id is not known.
+    /// The request that takes a task back; `None` when the connector does not. Without the id that it needs there is
+    /// nothing to send, and a person is to know that the task may still be there.
     pub(super) fn withdraw(&self, about: &Value) -> Result<Option<Rendered>, ConnectorError> {
-        match &self.withdraw {
-            Some(shape) if shape.needs_id == NeedsId::No || !about["id"].is_null() => {
-                self.render(shape, about).map(Some).map_err(ConnectorError::Rejected)
-            }
-            _ => Ok(None),
+        let Some(shape) = &self.withdraw else {
+            return Ok(None);
+        };
+        if shape.needs_id == NeedsId::Yes && about["id"].is_null() {
+            let why = "the CRM never said the task's id: if the task is there, it can only be closed by hand";
+            return Err(ConnectorError::Rejected(why.to_owned()));
         }
+        self.render(shape, about).map(Some).map_err(ConnectorError::Rejected)
     }
 
     /// The request that finds a task, with the pointer to its id in the answer.
@@ -236,6 +238,14 @@ fn render(environment: &Environment<'static>, name: &str, with: &Value) -> Resul
         .get_template(name)
         .and_then(|template| template.render(minijinja::value::Serde(with)))
         .map_err(|error| format!("{name}: {error}"))
+}
+
+/// Else what is added could change the host: `.example.net`, `@example.net`, `:81`.
+fn check_path(path: &str) -> Result<(), String> {
+    if path.is_empty() || path.starts_with(['/', '?']) {
+        return Ok(());
+    }
+    Err(format!("path {path:?} must start with '/': it is added to base_url"))
 }
 
 fn check_pointer(pointer: &str) -> Result<(), String> {
