@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::{Delivery, Verdict};
 use domain::touch::Note;
@@ -20,7 +20,7 @@ use tracing::{Instrument, Span, field};
 use webhooks::{Handshake, Headers, Request, Source};
 
 use crate::answer::{Answer, SILENCE};
-use crate::body::{self, Body};
+use crate::body::{self, Body, Bounds};
 use crate::deliveries::Deliveries;
 use crate::door::{Door, Rate};
 use crate::handshake;
@@ -86,6 +86,25 @@ pub(crate) async fn hook(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
+    let mut unread = Some(payload);
+    let answer = answer(&request, &mut unread, state).await;
+    match unread {
+        None => answer,
+        Some(payload) => body::unread(answer, payload),
+    }
+}
+
+/// Anything else.
+pub(crate) async fn nowhere(payload: web::Payload) -> HttpResponse {
+    body::unread(Problem::new(ProblemId::NotFound).into_response(), payload)
+}
+
+/// Answers, and takes the payload once it was read to its end.
+async fn answer(
+    request: &HttpRequest,
+    payload: &mut Option<web::Payload>,
+    state: web::Data<State>,
+) -> HttpResponse {
     let began = state.clock.monotonic();
     let Some(entry) = request.match_info().get("source").and_then(|name| state.entries.get(name)) else {
         // The path is a stranger's: it makes no label and no line.
@@ -94,7 +113,7 @@ pub(crate) async fn hook(
     };
     let handshake = entry.source.profile().handshake;
     if handshake == Handshake::CloudEvents && request.method() == Method::OPTIONS {
-        let answer = Answer::Handshake(handshake::cloud_events(&request, entry.rate));
+        let answer = Answer::Handshake(handshake::cloud_events(request, entry.rate));
         let judgement = Judgement::new(Verdict::Handshake, answer);
         state.note(entry, &judgement, began);
         return judgement.answer.into_response();
@@ -116,10 +135,10 @@ pub(crate) async fn hook(
         delivery.quarantined = field::Empty,
         http.response.status_code = field::Empty,
     );
-    if let Some(sent_along) = sent_along(&request) {
+    if let Some(sent_along) = sent_along(request) {
         propagation::set_parent(&span, sent_along);
     }
-    let judgement = judge(entry, &request, payload, &state).instrument(span.clone()).await;
+    let judgement = judge(entry, request, payload, &state).instrument(span.clone()).await;
     span.record("delivery.verdict", judgement.verdict.as_str());
     span.record("delivery.accepted", judgement.accepted);
     span.record("delivery.quarantined", judgement.quarantined);
@@ -134,9 +153,20 @@ pub(crate) async fn hook(
     judgement.answer.into_response()
 }
 
-async fn judge(entry: &Entry, request: &HttpRequest, payload: web::Payload, state: &State) -> Judgement {
-    let body = match body::read(payload, entry.max_body, state.body_time).await {
-        Body::Whole(body) => body,
+async fn judge(
+    entry: &Entry,
+    request: &HttpRequest,
+    payload: &mut Option<web::Payload>,
+    state: &State,
+) -> Judgement {
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let bounds = Bounds { limit: entry.max_body, announced, time: state.body_time };
+    let body = match body::read(payload, bounds).await {
+        Body::Whole(body) => {
+            *payload = None;
+            body
+        }
         Body::TooLarge { read } => {
             let limit = entry.max_body;
             let problem = Problem::new(ProblemId::TooLarge).detail(format!("the limit is {limit} bytes"));

@@ -12,10 +12,9 @@ use ports::clock::Clock;
 use runtime::health::Readiness;
 use runtime::lifecycle::Shutdown;
 use runtime::metrics::Metrics;
-use runtime::problem::{Problem, ProblemId};
 use tokio::net::TcpSocket;
 
-use crate::accept::{Entry, State, hook};
+use crate::accept::{Entry, State, hook, nowhere};
 use crate::config::Config;
 use crate::deliveries;
 use crate::readiness;
@@ -207,8 +206,4 @@ async fn serve(
     };
     let ((), ended) = tokio::join!(stopping, server);
     ended
-}
-
-async fn nowhere() -> Problem {
-    Problem::new(ProblemId::NotFound)
 }

@@ -1,5 +1,6 @@
 //! Ingest over real sockets, with a bus that records.
 
+mod attacks;
 mod bad_input;
 mod examples;
 mod good_input;

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use webhooks::{Secret, Settings, Source, Tolerance};
 
 pub(crate) use bus::{Mode, OneRedelivery, RecordingBus};
-pub(crate) use client::Call;
+pub(crate) use client::{Answer, Call};
 pub(crate) use clock::ManualClock;
 
 pub(crate) const SECRET: &str = "a secret of the partner";
@@ -45,6 +45,11 @@ pub(crate) fn start(doors: Vec<Door>) -> Harness {
 /// One that waits for neither head nor body for long.
 pub(crate) fn start_hasty(doors: Vec<Door>) -> Harness {
     run(doors, None, (Mode::Takes, Duration::from_millis(300)))
+}
+
+/// One that waits for a minute.
+pub(crate) fn start_patient(doors: Vec<Door>) -> Harness {
+    run(doors, None, (Mode::Takes, Duration::from_secs(60)))
 }
 
 pub(crate) fn start_with(doors: Vec<Door>, consumers: Option<Arc<dyn Consumers>>) -> Harness {
