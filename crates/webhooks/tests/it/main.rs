@@ -1,5 +1,6 @@
 //! The crate from outside: signatures computed by another implementation, mutations, and bytes of any kind.
 
 mod bytes;
+mod forged;
 mod published;
 mod signatures;

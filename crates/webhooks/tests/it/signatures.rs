@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 use webhooks::{Headers, Request, Secret, Settings, Source, VerifyError};
 
 #[derive(Deserialize)]
-struct Case {
-    name: String,
-    provider: String,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) provider: String,
     secrets: Vec<String>,
     verify: Option<Value>,
-    headers: serde_json::Map<String, Value>,
-    method: String,
-    query: String,
+    pub(crate) headers: serde_json::Map<String, Value>,
+    pub(crate) method: String,
+    pub(crate) query: String,
     public_url: Option<String>,
-    body: String,
-    received_at: jiff::Timestamp,
-    valid: bool,
+    pub(crate) body: String,
+    pub(crate) received_at: jiff::Timestamp,
+    pub(crate) valid: bool,
     why: Option<String>,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("signatures.json")).unwrap()
 }
 
 impl Case {
-    fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         Source::new(Settings {
             name: SourceName::new("test").unwrap(),
             workspace: Workspace::main(),
@@ -84,13 +84,13 @@ fn any_changed_byte_of_a_signed_body_is_refused() {
     }
 }
 
-fn sends_its_secret(case: &Case) -> bool {
+pub(crate) fn sends_its_secret(case: &Case) -> bool {
     let scheme = case.verify.as_ref().and_then(|table| table["scheme"].as_str());
     matches!(scheme, Some("bearer" | "basic" | "header" | "query" | "body"))
 }
 
 /// A list of signatures may lose one that was not the right one.
-fn has_spares(case: &Case) -> bool {
+pub(crate) fn has_spares(case: &Case) -> bool {
     case.name.contains("in a list") || case.name.contains("twice")
 }
 
