@@ -1,6 +1,7 @@
 //! What must hold, one function a scenario.
 
 mod bad_input;
+mod connectors;
 mod crashes;
 mod crm_faults;
 mod demo;
