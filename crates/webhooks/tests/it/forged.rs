@@ -6,7 +6,7 @@ use super::signatures::{Case, cases, has_spares, sends_its_secret};
 
 /// Forgeries of each rightly signed request, by what judging one costs: curves are dear without optimisation.
 const OF_CURVES: usize = 40;
-const OF_HASHES: usize = 6_000;
+const OF_HASHES: usize = 4_500;
 
 /// `SplitMix64`: the same forgeries in every run.
 struct Draw(u64);
@@ -53,31 +53,43 @@ impl Forgery {
         source.verify(&request).is_ok()
     }
 
-    /// Changes one place of a header, of the query where the secret is there, or of the body where that is signed.
+    /// Changes one place of a header, of the body where that is signed, or of a secret that is sent along elsewhere.
     fn change(&mut self, case: &Case, draw: &mut Draw) {
-        let signs_body = !sends_its_secret(case);
-        let targets = self.headers.len() + usize::from(signs_body || self.headers.is_empty());
+        if case.headers.is_empty() {
+            return self.change_secret(draw);
+        }
+        let targets = self.headers.len() + usize::from(!sends_its_secret(case));
+        if targets == 0 {
+            return;
+        }
         let target = draw.below(targets);
-        if target < self.headers.len() {
-            if draw.below(24) == 0 {
-                self.headers.remove(target);
-                return;
-            }
+        if target == self.headers.len() {
+            self.body = bytes_changed(&self.body, draw);
+        } else if draw.below(24) == 0 {
+            self.headers.remove(target);
+        } else {
             let value = &mut self.headers[target].1;
             *value = changed(value.as_bytes(), draw);
-        } else if signs_body {
-            self.body = bytes_changed(&self.body, draw);
-        } else if case.query.is_empty() {
-            self.body = changed(&self.body, draw).into_bytes();
-        } else {
-            self.query = changed(self.query.as_bytes(), draw);
         }
+    }
+
+    /// Whatever else stands in the query or in the body is not what such a scheme looks at.
+    fn change_secret(&mut self, draw: &mut Draw) {
+        let mut body = String::from_utf8(self.body.clone()).unwrap();
+        for (text, secret) in [(&mut self.query, "t%2Bken"), (&mut body, "e-1")] {
+            if let Some(at) = text.find(secret) {
+                let other = changed(secret.as_bytes(), draw).replace(['"', '\\', '&'], "_");
+                text.replace_range(at..at + secret.len(), &other);
+                break;
+            }
+        }
+        self.body = body.into_bytes();
     }
 
     /// Whether it says the same as the request that was signed.
     fn says_what(&self, original: &Self) -> bool {
         self.body == original.body
-            && self.query == original.query
+            && self.query.eq_ignore_ascii_case(&original.query)
             && self.headers.len() == original.headers.len()
             && self.headers.iter().zip(&original.headers).all(|(one, other)| says_the_same(&one.1, &other.1))
     }
@@ -157,5 +169,5 @@ fn none_of_very_many_forgeries_is_accepted() {
             judged += 1;
         }
     }
-    assert!(judged > 150_000, "only {judged} forgeries were judged");
+    assert!(judged > 100_000, "only {judged} forgeries were judged");
 }
