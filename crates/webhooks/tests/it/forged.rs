@@ -75,15 +75,12 @@ impl Forgery {
 
     /// Whatever else stands in the query or in the body is not what such a scheme looks at.
     fn change_secret(&mut self, draw: &mut Draw) {
-        let mut body = String::from_utf8(self.body.clone()).unwrap();
-        for (text, secret) in [(&mut self.query, "t%2Bken"), (&mut body, "e-1")] {
-            if let Some(at) = text.find(secret) {
-                let other = changed(secret.as_bytes(), draw).replace(['"', '\\', '&'], "_");
-                text.replace_range(at..at + secret.len(), &other);
-                break;
-            }
+        if self.query.is_empty() {
+            let body = String::from_utf8(self.body.clone()).unwrap();
+            self.body = with_other(&body, "e-1", draw).into_bytes();
+        } else {
+            self.query = with_other(&self.query, "t%2Bken", draw);
         }
-        self.body = body.into_bytes();
     }
 
     /// Whether it says the same as the request that was signed.
@@ -93,6 +90,12 @@ impl Forgery {
             && self.headers.len() == original.headers.len()
             && self.headers.iter().zip(&original.headers).all(|(one, other)| says_the_same(&one.1, &other.1))
     }
+}
+
+/// The text with its secret changed, as long as it is there.
+fn with_other(text: &str, secret: &str, draw: &mut Draw) -> String {
+    let other = changed(secret.as_bytes(), draw).replace(['"', '\\', '&'], "_");
+    text.replacen(secret, &other, 1)
 }
 
 /// One byte flipped, replaced, taken out, doubled or put in, or the end cut off.
