@@ -92,7 +92,7 @@ async fn a_body_that_is_announced_as_huge_is_refused_before_it_comes() {
 
 /// Pours chunks into a connection until it is cut off, and gives what was answered meanwhile.
 async fn pour(stream: &mut TcpStream) -> Vec<u8> {
-    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x1_0000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 0x1_0000], b"\r\n"].concat();
     let (mut reader, mut writer) = stream.split();
     let mut answer = Vec::new();
     let pouring = async { while writer.write_all(&chunk).await.is_ok() {} };
@@ -181,7 +181,7 @@ async fn numbers_of_any_size_are_read_or_refused_and_never_guessed() {
         match answer.status {
             400 => answer.is_problem(400, "malformed-body"),
             202 => {
-                assert!(kept.unwrap().contains(&number.to_lowercase()) || number.contains("e-"), "{number}")
+                assert!(kept.unwrap().contains(&number.to_lowercase()) || number.contains("e-"), "{number}");
             }
             status => panic!("{status} for {number}"),
         }
