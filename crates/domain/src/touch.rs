@@ -246,6 +246,8 @@ words! {
         Account = "account",
         /// The connector is off or dead.
         Connector = "connector",
+        /// No connector of this name is configured.
+        NoConnector = "no_connector",
         /// The workspace is paused.
         Workspace = "workspace",
         /// All sending is held.

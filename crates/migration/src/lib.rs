@@ -9,6 +9,7 @@
 
 mod dialect;
 mod m0001_begin;
+mod m0002_sending;
 mod migrator;
 mod run;
 

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
-use crate::m0001_begin;
+use crate::{m0001_begin, m0002_sending};
 
 /// All migrations, in order.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_begin::Migration)]
+        vec![Box::new(m0001_begin::Migration), Box::new(m0002_sending::Migration)]
     }
 }

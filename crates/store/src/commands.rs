@@ -1,28 +1,39 @@
 //! What the dispatcher is to do at CRMs.
 //!
-//! A command is leased by moving its due time on: a dispatcher that dies leaves it to the next after a minute.
+//! A command is leased by moving its due time on: a dispatcher that dies leaves it to the next.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::id::{TouchId, TouchKey};
+use domain::id::{ConnectorName, TouchId, TouchKey};
 use domain::touch::Channel;
 use ports::StoreResult;
-use ports::dispatch::{Command, CommandResult, Commands, WorkerId};
+use ports::dispatch::{Command, CommandResult, Commands, Stray, Take};
 
 use crate::Store;
 use crate::error::{Fail, known};
 use crate::session::{Tx, Work};
-use crate::sql::{Row, RowSet, from_json, micros};
+use crate::sql::{Conn, Dialect, Row, RowSet, Stmt, from_json, micros};
 use crate::tables::{name, workspace};
 
-/// How long a dispatcher has for a command.
-const LEASE: Duration = Duration::from_secs(60);
+struct Due(Take);
 
-struct Due {
-    worker: WorkerId,
-    limit: i64,
+/// A connector's commands that are due: a walk of the partial index, whose own words the first predicate is. The attempt of
+/// a touch that is on its way must end before its task can be taken back.
+fn due_stmt(dialect: Dialect, (connector, now): (&ConnectorName, i64), limit: i64) -> Stmt {
+    Stmt::new(dialect, "select c.id from commands c where c.done_at is null and c.connector = ")
+        .bind(connector.as_str())
+        .sql(" and c.due_at <= ")
+        .bind(now)
+        .sql(" and not exists (select 1 from touches t where t.id = c.touch and t.state = 'sending')")
+        .sql(" order by c.due_at, c.id limit ")
+        .bind(limit)
+}
+
+/// How the database finds them: its plan, line by line.
+pub(crate) async fn plan(conn: &mut Conn, connector: &ConnectorName) -> Result<Vec<String>, Fail> {
+    let stmt = due_stmt(conn.dialect(), (connector, 0), 100);
+    conn.plan(stmt).await
 }
 
 #[async_trait]
@@ -31,20 +42,10 @@ impl Work for Due {
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<Command>, Fail> {
         let now = tx.wall().await?;
-        let until = micros(now.saturating_add(LEASE).unwrap_or(now));
-        // The attempt of a touch that is on its way must end before its task can be taken back.
-        let lock = tx
-            .conn
-            .stmt("select c.id from commands c where c.done_at is null and c.due_at <= ")
-            .bind(micros(now))
-            .sql(" and not exists (select 1 from touches t where t.id = c.touch and t.state = 'sending')")
-            .sql(" order by c.due_at, c.id limit ")
-            .bind(self.limit)
-            .lock_free("c");
-        let mut ids = Vec::new();
-        for row in tx.conn.fetch(lock).await? {
-            ids.push(row.cursor().int()?);
-        }
+        let until = micros(now.saturating_add(self.0.lease).unwrap_or(now));
+        let limit = i64::try_from(self.0.limit).unwrap_or(i64::MAX);
+        let lock = due_stmt(tx.conn.dialect(), (&self.0.connector, micros(now)), limit).lock_free("c");
+        let ids = tx.conn.ids(lock).await?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -62,7 +63,6 @@ impl Work for Due {
             .any(ids.iter().copied())
             .sql(" order by c.id");
         let rows = tx.conn.fetch(stmt).await?;
-        tracing::debug!(worker = %self.worker.0, commands = rows.len(), "commands were taken");
         Ok(rows.iter().map(read).collect::<StoreResult<_>>()?)
     }
 }
@@ -98,22 +98,25 @@ impl Work for Finish {
             .lock("c");
         tx.conn.fetch(lock).await?;
         let again = |result: &CommandResult| match result {
-            CommandResult::Again(at, _) => Some(micros(*at)),
+            CommandResult::Again(at, _) | CommandResult::Wait(at, _) => Some(micros(*at)),
             CommandResult::Done | CommandResult::GivenUp(_) => None,
         };
+        let failed = |result: &CommandResult| i64::from(!matches!(result, CommandResult::Wait(..)));
         let text = |result: &CommandResult| match result {
             CommandResult::Done => "done".to_owned(),
             CommandResult::Again(_, why) => format!("again: {why}"),
+            CommandResult::Wait(_, why) => format!("waits: {why}"),
             CommandResult::GivenUp(why) => format!("given up: {why}"),
         };
         let set = RowSet::new(self.0.len())
             .int("id", self.0.iter().map(|(id, _)| *id))
             .opt_int("again", self.0.iter().map(|(_, result)| again(result)))
+            .int("failed", self.0.iter().map(|(_, result)| failed(result)))
             .opt_int("done", self.0.iter().map(|(_, result)| again(result).is_none().then_some(now)))
             .text("result", self.0.iter().map(|(_, result)| text(result)));
         let stmt = tx
             .conn
-            .stmt("update commands set tries = tries + 1, due_at = coalesce(v.again, due_at), done_at = v.done, ")
+            .stmt("update commands set tries = tries + v.failed, due_at = coalesce(v.again, due_at), done_at = v.done, ")
             .sql("result = v.result from ")
             .rows(set)
             .sql(" where commands.id = v.id and commands.done_at is null");
@@ -121,11 +124,84 @@ impl Work for Finish {
     }
 }
 
+struct Wait {
+    known: Vec<ConnectorName>,
+    stray: Stray,
+}
+
+impl Wait {
+    /// The undone commands of connectors that are not known.
+    fn strays(&self, conn: &Conn) -> Stmt {
+        let known: Vec<String> = self.known.iter().map(|one| one.as_str().to_owned()).collect();
+        conn.stmt("select c.id from commands c where c.done_at is null and not (c.connector")
+            .any_text(known)
+            .sql(")")
+    }
+
+    /// Writes why on commands under lock; with the time at which they are given up, if they are.
+    async fn note(
+        &self,
+        tx: &mut Tx,
+        ids: Vec<i64>,
+        (word, done): (&str, Option<i64>),
+    ) -> Result<usize, Fail> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let stmt = tx
+            .conn
+            .stmt("update commands set result = ")
+            .bind(word)
+            .sql(" || ': connector ' || connector || ' is not configured', done_at = ")
+            .bind(done)
+            .sql(" where id")
+            .any(ids.iter().copied());
+        tx.conn.run_exactly(stmt, ids.len(), "commands").await?;
+        Ok(ids.len())
+    }
+}
+
+#[async_trait]
+impl Work for Wait {
+    type Out = usize;
+
+    async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
+        let slice = i64::try_from(self.stray.slice).unwrap_or(i64::MAX);
+        let now = tx.wall().await?;
+        let before = micros(now.saturating_sub(self.stray.patience).unwrap_or(now));
+        let old = self
+            .strays(&tx.conn)
+            .sql(" and c.created_at <= ")
+            .bind(before)
+            .sql(" order by c.id limit ")
+            .bind(slice)
+            .lock_free("c");
+        let old = tx.conn.ids(old).await?;
+        let given_up = self.note(tx, old, ("given up", Some(micros(now)))).await?;
+        let new = self
+            .strays(&tx.conn)
+            .sql(" and (c.result is null or c.result not like 'waits: connector %') order by c.id limit ")
+            .bind(slice)
+            .lock_free("c");
+        let new = tx.conn.ids(new).await?;
+        Ok(given_up + self.note(tx, new, ("waits", None)).await?)
+    }
+}
+
 #[async_trait]
 impl Commands for Store {
-    async fn due_commands(&self, worker: WorkerId, limit: usize) -> StoreResult<Vec<Command>> {
-        let work = Due { worker, limit: i64::try_from(limit).unwrap_or(i64::MAX) };
-        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    async fn due_commands(&self, take: Take) -> StoreResult<Vec<Command>> {
+        // Mostly there are none: that is found out without a lock, and without the one writer of a file.
+        let look = async {
+            let mut conn = self.database.reader().await?;
+            let now = self.database.time.wall(&mut conn).await?;
+            let stmt = due_stmt(conn.dialect(), (&take.connector, micros(now)), 1);
+            Ok(conn.first(stmt).await?.is_some())
+        };
+        if take.limit == 0 || !self.reading(look).await? {
+            return Ok(Vec::new());
+        }
+        self.database.transact(Arc::new(Due(take))).await.map_err(Fail::into_error)
     }
 
     async fn finish_commands(&self, results: Vec<(i64, CommandResult)>) -> StoreResult<()> {
@@ -133,5 +209,18 @@ impl Commands for Store {
             return Ok(());
         }
         self.database.transact(Arc::new(Finish(results))).await.map_err(Fail::into_error)
+    }
+
+    async fn stray_commands(&self, known: &[ConnectorName], stray: Stray) -> StoreResult<usize> {
+        let work = Wait { known: known.to_vec(), stray };
+        let look = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = work.strays(&conn).sql(" limit 1");
+            Ok(conn.first(stmt).await?.is_some())
+        };
+        if !self.reading(look).await? {
+            return Ok(0);
+        }
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
     }
 }

@@ -7,7 +7,7 @@
 //! that share a COMMIT.
 //!
 //! - [`Store`]: connects, migrates, and implements the ports.
-//! - `unit`: load, decide, commit. `dispatch`: pick, view, mark, take over, release.
+//! - `unit`: load, decide, commit. `dispatch`: pick, view, mark, take over, hold, release.
 //! - `sql`: statements for both databases. `session`: transactions, retries, the group commit.
 //! - `tables`: rows of the domain as columns. `entity`: sea-orm's entities, for what is read and written seldom.
 //!
@@ -27,6 +27,7 @@ mod housekeeping;
 mod ids;
 mod offsets;
 mod outbox;
+mod permits;
 mod queries;
 mod session;
 mod sql;

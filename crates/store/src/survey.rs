@@ -1,12 +1,11 @@
 //! How much waits: a few bounded counts.
 
 use async_trait::async_trait;
-use domain::id::Shard;
 use ports::StoreResult;
 use ports::survey::{Survey, Waiting};
 
 use crate::Store;
-use crate::dispatch::{FREE, LANES};
+use crate::dispatch::{FREE, LANES, PLACES};
 use crate::error::Fail;
 use crate::sql::{Conn, micros, moment};
 
@@ -38,24 +37,21 @@ async fn count(conn: &mut Conn, rows: &str, most: i64) -> Result<u64, Fail> {
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// By lane and shard, so that the index gives the due ones without those of the future.
+/// By lane and workspace, so that the index gives the due ones without those of the future.
 async fn due(conn: &mut Conn, now: i64) -> Result<(u64, Option<i64>), Fail> {
-    let shards = Shard::all().map(|shard| Some(i64::from(shard.0))).collect();
-    let mine =
-        format!("from timers m where {FREE} and m.lane = l.lane and m.shard = s.shard and m.due_at <= ");
+    let mine = format!(
+        "from timers m where {FREE} and m.lane = p.lane and m.workspace = p.workspace and m.due_at <= "
+    );
     let stmt = conn
         .stmt(LANES)
+        .sql(PLACES)
         .sql(" select cast(coalesce(sum(d.due), 0) as bigint), min(d.oldest) from (select (select count(*) from (select 1 ")
         .sql(&mine)
         .bind(now)
         .sql(&format!(" limit {}) as c) as due, (select min(m.due_at) ", Waiting::MOST_DUE))
         .sql(&mine)
         .bind(now)
-        .sql(") as oldest from lanes l cross join ")
-        .either("unnest(", "(select value as shard from json_each(")
-        .ints(shards)
-        .either(") as s(shard)", ")) as s")
-        .sql(" where l.lane is not null) as d");
+        .sql(") as oldest from places p where p.workspace is not null) as d");
     let Some(row) = conn.first(stmt).await? else { return Ok((0, None)) };
     let mut row = row.cursor();
     Ok((u64::try_from(row.int()?).unwrap_or_default(), row.opt_int()?))

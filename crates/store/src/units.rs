@@ -9,11 +9,11 @@ use domain::time::BusinessClock;
 use domain::touch::TimerKind;
 use jiff::Timestamp;
 use ports::StoreResult;
-use ports::dispatch::Dispatch as _;
 use ports::unit::{Fold, Unit, UnitReport, Units};
 use ports::wake::Wake;
 
 use crate::Store;
+use crate::dispatch::pick;
 use crate::error::{Fail, known};
 use crate::sql::{micros, moment};
 use crate::unit::{FINDS, UnitWork, ids_for};
@@ -87,7 +87,11 @@ impl Units for Store {
             Ok(conn.first(stmt).await?.map(|row| row.cursor().int()).transpose()?.map(moment))
         };
         let other = self.reading(read).await?;
-        let touch = if kinds.contains(&TimerKind::Touch) { self.next_due().await? } else { None };
+        let touch = if kinds.contains(&TimerKind::Touch) {
+            self.reading(pick::next_due(self, None)).await?
+        } else {
+            None
+        };
         Ok(other.into_iter().chain(touch).min())
     }
 

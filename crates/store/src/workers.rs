@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::id::Shard;
 use ports::StoreResult;
-use ports::dispatch::{Alive, WorkerId, Workers};
+use ports::dispatch::{Alive, Place, WorkerId, Workers};
 
 use crate::Store;
 use crate::error::Fail;
@@ -164,7 +163,7 @@ impl Workers for Store {
         self.database.beat(Arc::new(Reap(caller))).await.map_err(Fail::into_error)
     }
 
-    async fn shards(&self, worker: WorkerId) -> StoreResult<Vec<Shard>> {
+    async fn place(&self, worker: WorkerId) -> StoreResult<Option<Place>> {
         let read = async {
             let mut conn = self.database.reader().await?;
             let stmt = conn.stmt("select id from workers order by id");
@@ -175,8 +174,8 @@ impl Workers for Store {
             Ok(workers)
         };
         let workers = self.reading(read).await?;
-        let Some(place) = workers.iter().position(|id| *id == worker.0) else { return Ok(Vec::new()) };
-        Ok(Shard::all().filter(|shard| usize::from(shard.0) % workers.len() == place).collect())
+        let number = workers.iter().position(|id| *id == worker.0);
+        Ok(number.map(|number| Place { number, of: workers.len() }))
     }
 
     async fn leave(&self, worker: WorkerId) -> StoreResult<()> {

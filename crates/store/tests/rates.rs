@@ -7,7 +7,7 @@ use databases::{PostgresDatabase, SqliteFile};
 use domain::event::EventKind;
 use domain::id::{Shard, Workspace};
 use domain::touch::{AttemptResult, Delivery, Lane};
-use ports::dispatch::{Dispatch as _, FlagKeys, MarkRequest, Marked, WorkerId};
+use ports::dispatch::{Dispatch as _, FlagKeys, MarkRequest, Marked, Pick, WorkerId};
 use ports::unit::Units as _;
 use store::Store;
 use testkit::store::{Mini, event, events, settle};
@@ -72,9 +72,10 @@ async fn cycles(store: &Store) -> (f64, usize) {
         tokio::spawn(async move {
             let shards: Vec<Shard> =
                 Shard::all().filter(|shard| usize::from(shard.0) % WRITERS == writer).collect();
+            let pick = Pick { lane: lane.clone(), workspaces: vec![Workspace::main()], shards, each: BATCH };
             let mut sent = 0;
             loop {
-                let picked = store.pick(&lane, &shards, BATCH / shards.len()).await.unwrap();
+                let picked = store.pick(&pick).await.unwrap();
                 if picked.is_empty() {
                     return sent;
                 }

@@ -14,7 +14,9 @@ pub(crate) fn delay(key: TouchKey, attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(20);
     let whole = FIRST.saturating_mul(1 << doublings).min(LONGEST);
     let bytes = key.0.as_bytes();
-    let mixed = u16::from(bytes[usize::from(doublings as u8 % 15)]) ^ (u16::from(bytes[15]) << 3);
+    // Another byte for each attempt: the long waits of one key are not all long, or all short.
+    let at = usize::try_from(attempt.unsigned_abs() % 16).unwrap_or_default();
+    let mixed = u16::from_be_bytes([bytes[at], bytes[(at + 7) % 16]]);
     let share = 0.5 + f64::from(mixed % 1000) / 1000.0;
     whole.mul_f64(share)
 }

@@ -4,81 +4,116 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::decision::CommandAction;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use ports::StoreResult;
 use ports::connector::{Connector, ConnectorError, Idempotency};
-use ports::dispatch::{Command, CommandResult};
-use ports::wake::Wake;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use ports::dispatch::{Command, CommandResult, Take};
+use ports::wake::Generation;
+use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use crate::upkeep::Standing;
-use crate::{Deps, backoff};
+use crate::gate::MayStart;
+use crate::line::Line;
+use crate::{Deps, backoff, send, upkeep, verdict};
 
-const SLICE: usize = 64;
-const NAP: Duration = Duration::from_secs(1);
+/// How a command ended.
+pub(crate) type Answer = (i64, CommandResult);
+
+/// Looking for commands nobody signalled costs a query each time, so not that often.
 const BREATH: Duration = Duration::from_millis(150);
 /// A task that could not be taken back this often stays, and the note says so: after a day of errors, as with touches.
 const TRIES: u32 = 105;
+/// How long to wait while the store cannot be reached.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// The most that one transaction answers.
+const BATCH: usize = 256;
 
-/// Runs until `stop`.
-pub(crate) async fn run(deps: Arc<Deps>, standing: watch::Receiver<Standing>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        let seen = deps.wakes.generation(Wake::Commands);
-        let done = match turn(&deps, &standing).await {
-            Ok(done) => done,
-            Err(error) => {
-                tracing::warn!(error = %error, "the store cannot be asked for commands");
-                0
-            }
-        };
-        if done == 0 {
-            stop.run_until_cancelled(deps.wakes.changed(Wake::Commands, seen, NAP)).await;
-            // Across processes this only was the poll: looking for commands takes a lock, so not that often.
-            if deps.wakes.generation(Wake::Commands) == seen {
-                stop.run_until_cancelled(tokio::time::sleep(BREATH)).await;
-            }
+/// When commands are looked for, and how many of the requests may be theirs.
+#[derive(Default)]
+pub(crate) struct Looks {
+    last: Option<Duration>,
+    seen: Option<Generation>,
+    /// There were as many as asked for.
+    full: bool,
+    /// The last request was a command's.
+    went: bool,
+}
+
+impl Looks {
+    /// How many of the free requests commands may take: they go first, since they take back what must not be there, and
+    /// leave half of the room to touches.
+    pub(crate) fn share(&mut self, room: usize, now: Duration, signalled: Generation) -> usize {
+        let is_time = self.full
+            || self.seen != Some(signalled)
+            || self.last.is_none_or(|last| now.saturating_sub(last) >= BREATH);
+        // Of a single request each has every other.
+        let passes = room == 1 && std::mem::take(&mut self.went);
+        if is_time && !passes { room.div_ceil(2) } else { 0 }
+    }
+
+    /// What a look came to: of so many that were asked for, so many.
+    pub(crate) fn took(&mut self, (share, count): (usize, usize), now: Duration, signalled: Generation) {
+        if share == 0 {
+            return;
         }
+        (self.last, self.seen) = (Some(now), Some(signalled));
+        (self.full, self.went) = (count == share, count > 0);
+    }
+
+    /// Whether to look again at once.
+    pub(crate) fn more(&self) -> bool {
+        self.full
     }
 }
 
-async fn turn(deps: &Deps, standing: &watch::Receiver<Standing>) -> StoreResult<usize> {
-    let worker = standing.borrow().worker;
-    let commands = deps.commands.due_commands(worker, SLICE).await?;
-    let count = commands.len();
-    let results: Vec<_> = commands
-        .into_iter()
-        .map(|command| async move { (command.id, carry_out(deps, &command).await) })
-        .collect::<FuturesUnordered<_>>()
-        .collect()
-        .await;
-    if !results.is_empty() {
-        deps.commands.finish_commands(results).await?;
-    }
-    Ok(count)
+/// Takes commands that are begun at once: the lease need only last as long as the longest request.
+pub(crate) async fn take(line: &Line, limit: usize) -> StoreResult<Vec<Command>> {
+    let lease = send::time_limit(line.connector.traits()).saturating_add(upkeep::HUNG);
+    line.deps.commands.due_commands(Take { connector: line.connector.name().clone(), limit, lease }).await
 }
 
-async fn carry_out(deps: &Deps, command: &Command) -> CommandResult {
-    let Some(connector) = deps.connectors.iter().find(|known| *known.name() == command.connector) else {
-        return CommandResult::GivenUp(format!("connector {} is not configured", command.connector));
-    };
+/// Carries a command out; says how it ended, and how long the whole connection is to wait.
+pub(crate) async fn carry_out(
+    line: &Line,
+    command: Command,
+    may_start: MayStart,
+) -> (Answer, Option<Duration>) {
+    if may_start == MayStart::No {
+        let wait = CommandResult::Wait(line.deps.clock.now(), "its permit ran out".to_owned());
+        return ((command.id, wait), None);
+    }
+    let connector = line.connector.as_ref();
     let CommandAction::Withdraw { reason } = &command.action;
+    let limit = send::time_limit(connector.traits());
     let span = tracing::info_span!(
         "dispatch.withdraw",
         touch.key = %command.key,
         connector = %connector.name(),
     );
-    match withdraw(connector.as_ref(), command, reason).instrument(span).await {
-        Ok(()) => CommandResult::Done,
-        Err(ConnectorError::Rejected(why)) => CommandResult::GivenUp(why),
+    let done = tokio::time::timeout(limit, withdraw(connector, &command, reason).instrument(span))
+        .await
+        .unwrap_or_else(|_| Err(ConnectorError::Unknown("no answer in time".to_owned())));
+    let Err(error) = done else {
+        return ((command.id, CommandResult::Done), None);
+    };
+    let pause = verdict::pause(&error);
+    let result = match &error {
+        ConnectorError::Rejected(why) => CommandResult::GivenUp(why.clone()),
         // To be told to wait is no failure.
-        Err(error @ ConnectorError::RateLimited { .. }) => again(deps, command, &error),
-        Err(error) if command.tries >= TRIES => CommandResult::GivenUp(error.to_string()),
-        Err(error) => again(deps, command, &error),
+        ConnectorError::RateLimited { .. } => {
+            CommandResult::Wait(later(&line.deps, pause.unwrap_or_default()), error.to_string())
+        }
+        _ if command.tries >= TRIES => CommandResult::GivenUp(error.to_string()),
+        _ => {
+            let failed = i32::try_from(command.tries).unwrap_or(i32::MAX).saturating_add(1);
+            let wait = backoff::delay(command.key, failed);
+            CommandResult::Again(later(&line.deps, wait), error.to_string())
+        }
+    };
+    if let CommandResult::GivenUp(why) = &result {
+        tracing::warn!(touch = %command.touch, connector = %connector.name(), reason = why, "a task could not be taken back and stays");
     }
+    ((command.id, result), pause)
 }
 
 /// A task whose id was never learnt is looked for by its key first, where the CRM can be asked.
@@ -92,17 +127,53 @@ async fn withdraw(connector: &dyn Connector, command: &Command, reason: &str) ->
     connector.withdraw(command.key, command.remote_id.as_deref(), reason).await
 }
 
-fn again(deps: &Deps, command: &Command, error: &ConnectorError) -> CommandResult {
-    CommandResult::Again(next_try(deps, command, error), error.to_string())
-}
-
-fn next_try(deps: &Deps, command: &Command, error: &ConnectorError) -> Timestamp {
-    let usual =
-        backoff::delay(command.key, i32::try_from(command.tries).unwrap_or(i32::MAX).saturating_add(1));
-    let wait = match error {
-        ConnectorError::RateLimited { retry_after: Some(wait) } => *wait,
-        _ => usual,
-    };
+fn later(deps: &Deps, wait: Duration) -> Timestamp {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
     deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// Writes answers until the queue ends; while the store is away, they wait here.
+pub(crate) async fn finish(deps: Arc<Deps>, mut queue: mpsc::Receiver<Answer>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let answers = std::mem::take(&mut batch);
+        while let Err(error) = deps.commands.finish_commands(answers.clone()).await {
+            if !error.is_transient() {
+                tracing::error!(error = %error, count = answers.len(), "commands cannot be answered; they are tried again");
+                break;
+            }
+            tracing::warn!(error = %error, "answers wait for the store");
+            tokio::time::sleep(PATIENCE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn commands_leave_half_of_the_room_and_take_turns_for_a_single_place() {
+        let mut looks = Looks::default();
+
+        assert_eq!(looks.share(8, at(0), Generation(0)), 4);
+        looks.took((4, 4), at(0), Generation(0));
+        assert_eq!((looks.more(), looks.share(1, at(1), Generation(0))), (true, 0), "a touch's turn");
+        assert_eq!(looks.share(1, at(2), Generation(0)), 1);
+    }
+
+    #[test]
+    fn commands_are_looked_for_when_signalled_and_now_and_then() {
+        let mut looks = Looks::default();
+        looks.took((4, 2), at(0), Generation(0));
+
+        assert_eq!(looks.share(8, at(149), Generation(0)), 0);
+        assert_eq!(looks.share(8, at(149), Generation(1)), 4);
+        assert_eq!(looks.share(8, at(150), Generation(0)), 4);
+        assert!(!looks.more());
+    }
 }

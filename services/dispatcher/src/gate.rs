@@ -7,11 +7,21 @@ use crate::Connection;
 
 /// All times are monotonic.
 pub(crate) struct Gate {
-    rate: Option<(usize, Duration)>,
+    rate: Option<Rate>,
     concurrency: usize,
     in_flight: usize,
-    started: VecDeque<Duration>,
     paused_until: Duration,
+}
+
+/// The part of the connector's rate that is this process's.
+struct Rate {
+    /// How many requests a period all processes together may start.
+    limit: usize,
+    per: Duration,
+    /// How many of them may be started here, until when.
+    permits: usize,
+    permits_until: Duration,
+    started: VecDeque<Duration>,
 }
 
 /// What may be sent.
@@ -23,21 +33,44 @@ pub(crate) enum Room {
     WhenOneEnds,
     /// Nothing before this moment.
     At(Duration),
+    /// Nothing before permits were drawn.
+    WhenPermitted,
 }
+
+/// Whether a request for which there was room may still start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayStart {
+    Yes,
+    /// Its permits have run out since.
+    No,
+}
+
+/// What is to be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) limit: usize,
+    pub(crate) per: Duration,
+    /// How many were started within the last period.
+    pub(crate) used: usize,
+}
+
+/// A period is counted a little longer than the CRM says: requests that start a period apart may arrive closer together.
+const JITTER: u32 = 50;
 
 impl Gate {
     pub(crate) fn new(rate: Option<(u32, Duration)>, concurrency: usize) -> Self {
-        Self {
-            rate: rate.map(|(requests, per)| (requests.max(1) as usize, per)),
-            concurrency: concurrency.max(1),
-            in_flight: 0,
+        let rate = rate.map(|(requests, per)| Rate {
+            limit: requests.max(1) as usize,
+            per: per + per / JITTER,
+            permits: 0,
+            permits_until: Duration::ZERO,
             started: VecDeque::new(),
-            paused_until: Duration::ZERO,
-        }
+        });
+        Self { rate, concurrency: concurrency.max(1), in_flight: 0, paused_until: Duration::ZERO }
     }
 
-    /// What may be sent now, of the `share` (0–1) of the rate that is this worker's.
-    pub(crate) fn room(&mut self, now: Duration, share: f64) -> Room {
+    /// What may be sent now.
+    pub(crate) fn room(&mut self, now: Duration) -> Room {
         if now < self.paused_until {
             return Room::At(self.paused_until);
         }
@@ -45,18 +78,18 @@ impl Gate {
         if free == 0 {
             return Room::WhenOneEnds;
         }
-        let Some((requests, per)) = self.rate else {
+        let Some(rate) = &mut self.rate else {
             return Room::For(free);
         };
-        // A log of starts, not a token bucket: a bucket lets twice the limit through within one period.
-        while self.started.front().is_some_and(|start| *start + per <= now) {
-            self.started.pop_front();
+        if rate.permits == 0 || now >= rate.permits_until {
+            return Room::WhenPermitted;
         }
-        let mine = share_of(requests, share);
-        let left = mine.saturating_sub(self.started.len());
-        match (left, self.started.front()) {
-            (0, Some(oldest)) => Room::At(*oldest + per),
-            (0, None) => Room::At(now + per),
+        let used = rate.used(now);
+        let left = rate.permits.saturating_sub(used);
+        match (left, rate.started.get(used.saturating_sub(rate.permits))) {
+            // As many as are over the permits must age, and one more.
+            (0, Some(start)) => Room::At(*start + rate.per),
+            (0, None) => Room::WhenPermitted,
             _ => Room::For(free.min(left)),
         }
     }
@@ -67,7 +100,7 @@ impl Gate {
             Room::For(_) => Connection::Open,
             Room::WhenOneEnds => Connection::Busy,
             Room::At(_) if now < self.paused_until => Connection::Paused,
-            Room::At(_) => Connection::RateLimited,
+            Room::At(_) | Room::WhenPermitted => Connection::RateLimited,
         }
     }
 
@@ -76,11 +109,31 @@ impl Gate {
         self.in_flight
     }
 
+    /// The rate to draw permits of, if there is one.
+    pub(crate) fn limit(&mut self, now: Duration) -> Option<Limit> {
+        self.rate.as_mut().map(|rate| Limit { limit: rate.limit, per: rate.per, used: rate.used(now) })
+    }
+
+    /// This many requests of any one period may be started here, until then.
+    pub(crate) fn permit(&mut self, permits: usize, until: Duration) {
+        if let Some(rate) = &mut self.rate {
+            (rate.permits, rate.permits_until) = (permits, until);
+        }
+    }
+
+    /// Whether what there was room for may still start.
+    pub(crate) fn may_start(&self, now: Duration) -> MayStart {
+        match &self.rate {
+            Some(rate) if now >= rate.permits_until => MayStart::No,
+            _ => MayStart::Yes,
+        }
+    }
+
     /// A request starts.
     pub(crate) fn start(&mut self, now: Duration) {
         self.in_flight += 1;
-        if self.rate.is_some() {
-            self.started.push_back(now);
+        if let Some(rate) = &mut self.rate {
+            rate.started.push_back(now);
         }
     }
 
@@ -95,16 +148,14 @@ impl Gate {
     }
 }
 
-/// At least one: a worker whose share rounds to nothing would starve its shards.
-fn share_of(requests: usize, share: f64) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a small positive number"
-    )]
-    let mine = (requests as f64 * share.clamp(0.0, 1.0)).floor() as usize;
-    mine.max(1)
+impl Rate {
+    /// A log of starts, not a token bucket: a bucket lets twice the limit through within one period.
+    fn used(&mut self, now: Duration) -> usize {
+        while self.started.front().is_some_and(|start| *start + self.per <= now) {
+            self.started.pop_front();
+        }
+        self.started.len()
+    }
 }
 
 #[cfg(test)]
@@ -121,15 +172,15 @@ mod tests {
     fn concurrency_is_kept() {
         let mut gate = Gate::new(None, 2);
         gate.start(at(0));
-        assert_eq!(gate.room(at(1), 1.0), Room::For(1));
+        assert_eq!(gate.room(at(1)), Room::For(1));
 
         gate.start(at(1));
 
-        let room = gate.room(at(2), 1.0);
+        let room = gate.room(at(2));
         assert_eq!((room, gate.standing(at(2), room)), (Room::WhenOneEnds, Connection::Busy));
         assert_eq!(gate.in_flight(), 2);
         gate.end();
-        assert_eq!(gate.room(at(3), 1.0), Room::For(1));
+        assert_eq!(gate.room(at(3)), Room::For(1));
     }
 
     #[test]
@@ -139,30 +190,51 @@ mod tests {
         gate.pause_until(at(500));
         gate.pause_until(at(300));
 
-        let room = gate.room(at(499), 1.0);
+        let room = gate.room(at(499));
         assert_eq!(room, Room::At(at(500)));
         assert_eq!(gate.standing(at(499), room), Connection::Paused);
-        assert_eq!(gate.room(at(500), 1.0), Room::For(2));
+        assert_eq!(gate.room(at(500)), Room::For(2));
     }
 
     #[test]
-    fn a_worker_sends_its_share_of_the_rate() {
+    fn a_limited_connection_sends_what_was_permitted_and_for_so_long() {
         let mut gate = Gate::new(Some((10, at(1000))), 100);
+        assert_eq!(gate.room(at(0)), Room::WhenPermitted);
 
-        let room = gate.room(at(0), 0.5);
-        assert_eq!((room, gate.standing(at(0), room)), (Room::For(5), Connection::Open));
-        assert_eq!(gate.room(at(0), 0.01), Room::For(1));
+        gate.permit(5, at(700));
+
+        assert_eq!(gate.room(at(0)), Room::For(5));
+        gate.start(at(10));
+        assert_eq!(gate.room(at(699)), Room::For(4));
+        assert_eq!(gate.room(at(700)), Room::WhenPermitted);
+        assert_eq!((gate.may_start(at(699)), gate.may_start(at(700))), (MayStart::Yes, MayStart::No));
+        assert_eq!(gate.limit(at(700)), Some(Limit { limit: 10, per: at(1020), used: 1 }));
+    }
+
+    #[test]
+    fn a_smaller_part_waits_until_what_was_started_under_the_larger_has_aged() {
+        let mut gate = Gate::new(Some((10, at(1000))), 100);
+        gate.permit(3, at(9_000));
+        for start in [0, 100, 200] {
+            gate.start(at(start));
+        }
+
+        gate.permit(2, at(9_000));
+
+        assert_eq!(gate.room(at(300)), Room::At(at(100 + 1020)));
+        assert_eq!(gate.room(at(100 + 1020)), Room::For(1));
     }
 
     proptest! {
         #[test]
-        fn no_window_of_one_period_holds_more_than_the_rate(steps in prop::collection::vec(0_u64..400, 1..200)) {
+        fn no_window_of_one_period_holds_more_than_was_permitted(steps in prop::collection::vec(0_u64..400, 1..200)) {
             let mut gate = Gate::new(Some((5, at(1000))), 1000);
+            gate.permit(5, Duration::MAX);
             let mut now = 0;
             let mut starts = Vec::new();
             for step in steps {
                 now += step;
-                if let Room::For(n) = gate.room(at(now), 1.0) {
+                if let Room::For(n) = gate.room(at(now)) {
                     for _ in 0..n {
                         gate.start(at(now));
                         starts.push(now);

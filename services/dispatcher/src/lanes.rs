@@ -1,189 +1,76 @@
-//! One connector's touches: pick, judge, mark, and start the sends.
+//! One connector's touches: pick, judge, mark.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use domain::catalog::Catalog;
 use domain::decide::{Judgement, defer, judge, reservations, task};
-use domain::id::TouchId;
+use domain::id::{Shard, TouchId, Workspace};
 use domain::input::{TouchInput, TouchReport};
 use domain::touch::{Lane, Note};
 use domain::world::World;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use ports::StoreResult;
-use ports::connector::Connector;
-use ports::dispatch::{FlagKeys, MarkRequest, Marked, Picked, WorkerId};
-use ports::wake::Wake;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use ports::dispatch::{FlagKeys, MarkRequest, Marked, Pick, Picked, WorkerId};
 
-use crate::gate::{Gate, Room};
-use crate::send::{Marching, Sent, send};
-use crate::settle::{Settled, settle};
-use crate::upkeep::Standing;
-use crate::{Connection, Deps, Sending, Settings};
-
-/// What a connector's loop works with.
-pub(crate) struct Lanes {
-    pub(crate) deps: Arc<Deps>,
-    pub(crate) settings: Settings,
-    pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) standing: watch::Receiver<Standing>,
-    pub(crate) settled: mpsc::Sender<Settled>,
-    pub(crate) stop: CancellationToken,
-}
-
-/// The longest sleep: a missed signal or a restored database costs no more.
-const NAP: Duration = Duration::from_secs(1);
-/// The shortest sleep: touches of another connector that are due and blocked must not make this one spin.
-const POLL: Duration = Duration::from_millis(20);
-/// How long to wait after an error of the store.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// The most touches marked in one transaction.
-const SLICE: usize = 128;
-
-/// Runs until `stop`, then until what is in flight ended or the drain time is over.
-pub(crate) async fn run(lanes: Lanes) {
-    if lanes.settings.sending == Sending::Disabled {
-        return;
-    }
-    let traits = lanes.connector.traits();
-    // Marking costs a transaction: under load wait for some room instead of marking one by one.
-    let enough = (traits.concurrency / 8).clamp(1, SLICE);
-    let mut gate = Gate::new(traits.rate, traits.concurrency);
-    let mut flying = FuturesUnordered::new();
-
-    while !lanes.stop.is_cancelled() {
-        let seen = lanes.deps.wakes.generation(Wake::Touches);
-        let now = lanes.deps.clock.monotonic();
-        let share = lanes.standing.borrow().share();
-        let room = gate.room(now, share);
-        tell(&lanes, &gate, gate.standing(now, room));
-        let rest = match room {
-            Room::For(room) if room < enough && !flying.is_empty() => Rest::UntilOneEnds,
-            Room::For(room) => {
-                // What is in flight goes on while the store is asked: a slow store must not make requests start late.
-                let turn = beside(lanes.turn(room.min(SLICE)), &mut flying, &lanes, &mut gate).await;
-                match turn {
-                    Ok(Turn { marching, more }) => {
-                        for march in marching {
-                            gate.start(lanes.deps.clock.monotonic());
-                            flying.push(send(&lanes, march));
-                        }
-                        if more { Rest::None } else { Rest::UntilWoken }
-                    }
-                    Err(error) => {
-                        tracing::warn!(error = %error, connector = %lanes.connector.name(), "the store cannot be asked for due touches");
-                        Rest::For(PATIENCE)
-                    }
-                }
-            }
-            Room::WhenOneEnds => Rest::UntilOneEnds,
-            Room::At(when) => Rest::For(when.saturating_sub(now)),
-        };
-        tokio::select! {
-            biased;
-            () = lanes.stop.cancelled() => break,
-            Some(sent) = flying.next(), if !flying.is_empty() => {
-                land(&lanes, &mut gate, sent).await;
-                while let Some(Some(sent)) = flying.next().now_or_never() {
-                    land(&lanes, &mut gate, sent).await;
-                }
-            }
-            () = lanes.rest(rest, seen) => {}
-        }
-    }
-    let drained = tokio::time::timeout(lanes.settings.drain, async {
-        while let Some(sent) = flying.next().await {
-            land(&lanes, &mut gate, sent).await;
-        }
-    });
-    if drained.await.is_err() {
-        tracing::warn!(connector = %lanes.connector.name(), "requests in flight are left behind; another worker takes them over");
-    }
-}
-
-fn tell(lanes: &Lanes, gate: &Gate, standing: Connection) {
-    lanes.deps.observer.connection(lanes.connector.name().as_str(), standing, gate.in_flight());
-}
-
-/// Does some work while requests are in flight.
-async fn beside<T>(
-    work: impl Future<Output = T>,
-    flying: &mut FuturesUnordered<impl Future<Output = Sent>>,
-    lanes: &Lanes,
-    gate: &mut Gate,
-) -> T {
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            biased;
-            Some(sent) = flying.next(), if !flying.is_empty() => land(lanes, gate, sent).await,
-            done = &mut work => return done,
-        }
-    }
-}
-
-/// What to wait for when nothing was done.
-enum Rest {
-    None,
-    UntilWoken,
-    UntilOneEnds,
-    For(Duration),
-}
+use crate::line::Line;
+use crate::send::Marching;
+use crate::settle::settle;
 
 /// What one look at the due touches came to.
-struct Turn {
-    marching: Vec<Marching>,
+#[derive(Default)]
+pub(crate) struct Turn {
+    pub(crate) marching: Vec<Marching>,
     /// Whether to look again at once.
-    more: bool,
+    pub(crate) more: bool,
 }
 
-async fn land(lanes: &Lanes, gate: &mut Gate, sent: Sent) {
-    gate.end();
-    if let Some(wait) = sent.pause {
-        lanes.deps.observer.waiting(lanes.connector.name().as_str(), wait);
-        gate.pause_until(lanes.deps.clock.monotonic() + wait);
-    }
-    // The queue holds thousands; while it is full the connection waits, which is the back-pressure wanted.
-    if lanes.settled.send(sent.input).await.is_err() {
-        tracing::error!("a result came after settling had ended; its touch is taken over");
-    }
+/// Whose turn it is: picks rotate over workspaces, so that one with much to do starves no other.
+#[derive(Default)]
+pub(crate) struct Rotation {
+    /// Who was served last in each lane.
+    last: HashMap<u8, Workspace>,
 }
 
-impl Lanes {
-    async fn rest(&self, rest: Rest, seen: ports::wake::Generation) {
-        match rest {
-            Rest::None => {}
-            Rest::UntilWoken => {
-                let at_most = self.until_next_due().await.unwrap_or(NAP).min(NAP);
-                self.deps.wakes.changed(Wake::Touches, seen, at_most).await;
-            }
-            Rest::UntilOneEnds => tokio::time::sleep(NAP).await,
-            Rest::For(wait) => tokio::time::sleep(wait).await,
+impl Rotation {
+    /// As many as there is room for: one of each workspace after the one served last, then another of each, and so on;
+    /// of one workspace the oldest first.
+    fn choose(&mut self, (priority, room): (u8, usize), due: Vec<Picked>) -> Vec<Picked> {
+        let mut queues: BTreeMap<Workspace, VecDeque<Picked>> = BTreeMap::new();
+        for one in due {
+            queues.entry(one.workspace.clone()).or_default().push_back(one);
         }
+        let after = |last: &Workspace| queues.keys().position(|one| one > last).unwrap_or(0);
+        let first = self.last.get(&priority).map_or(0, after);
+        let mut queues: VecDeque<VecDeque<Picked>> = queues.into_values().collect();
+        queues.rotate_left(first);
+        let mut chosen = Vec::new();
+        while chosen.len() < room
+            && let Some(mut queue) = queues.pop_front()
+        {
+            chosen.extend(queue.pop_front());
+            if !queue.is_empty() {
+                queues.push_back(queue);
+            }
+        }
+        if let Some(last) = chosen.last() {
+            self.last.insert(priority, last.workspace.clone());
+        }
+        chosen
     }
+}
 
-    async fn until_next_due(&self) -> StoreResult<Duration> {
-        let Some(due) = self.deps.dispatch.next_due().await? else {
-            return Ok(NAP);
-        };
-        let clock = self.deps.units.business();
-        let wait = clock.wall(due).duration_since(self.deps.clock.now());
-        Ok(Duration::try_from(wait).unwrap_or(Duration::ZERO).max(POLL))
-    }
-
-    async fn turn(&self, room: usize) -> StoreResult<Turn> {
+impl Line {
+    /// One look at the due touches: what may go is marked.
+    pub(crate) async fn turn(&self, room: usize, rotation: &mut Rotation) -> StoreResult<Turn> {
         let standing = self.standing.borrow().clone();
-        if standing.shards.is_empty() {
-            return Ok(Turn { marching: Vec::new(), more: false });
+        let shards = self.shards(standing.place);
+        if shards.is_empty() {
+            return Ok(Turn::default());
         }
         let catalog = self.deps.catalogs.current().await?;
-        let picked = self.pick(&catalog, &standing, room).await?;
+        let picked = self.pick(&catalog, (shards, room), rotation).await?;
         if picked.is_empty() {
-            return Ok(Turn { marching: Vec::new(), more: false });
+            return Ok(Turn::default());
         }
         let ids: Vec<TouchId> = picked.iter().map(|one| one.touch).collect();
         let world = self.deps.dispatch.view(&ids, catalog).await?;
@@ -195,16 +82,22 @@ impl Lanes {
         Ok(Turn { marching, more })
     }
 
-    /// Due touches, the lanes of higher priority first.
-    async fn pick(&self, catalog: &Catalog, standing: &Standing, room: usize) -> StoreResult<Vec<Picked>> {
+    /// Due touches, the lanes of higher priority first, and in each lane every workspace in turn.
+    async fn pick(
+        &self,
+        catalog: &Catalog,
+        (shards, room): (Vec<Shard>, usize),
+        rotation: &mut Rotation,
+    ) -> StoreResult<Vec<Picked>> {
         let mut picked = Vec::new();
-        for lane in self.lanes(catalog) {
+        for (priority, workspaces) in self.lanes(catalog) {
             let left = room - picked.len();
-            let per_shard = left.div_ceil(standing.shards.len());
-            let mut due = self.deps.dispatch.pick(&lane, &standing.shards, per_shard).await?;
-            due.sort_by_key(|one| one.due_at);
-            due.truncate(left);
-            picked.extend(due);
+            let lane = Lane { connector: self.connector.name().clone(), priority };
+            // Of many workspaces seldom all have much to do: a few of each are enough to fill the room.
+            let each = (left * 4).div_ceil(workspaces.len()).min(left);
+            let pick =
+                Pick { lane, workspaces: workspaces.into_iter().collect(), shards: shards.clone(), each };
+            picked.extend(rotation.choose((priority, left), self.deps.dispatch.pick(&pick).await?));
             if picked.len() == room {
                 break;
             }
@@ -212,16 +105,16 @@ impl Lanes {
         Ok(picked)
     }
 
-    fn lanes(&self, catalog: &Catalog) -> Vec<Lane> {
-        let priorities: BTreeSet<u8> = catalog
-            .workspaces
-            .values()
-            .flat_map(|content| content.cadences.values())
-            .filter(|cadence| cadence.connector == *self.connector.name())
-            .map(|cadence| cadence.priority)
-            .collect();
-        let connector = self.connector.name();
-        priorities.into_iter().rev().map(|priority| Lane { connector: connector.clone(), priority }).collect()
+    /// The priorities of this connector's cadences, highest first, each with the workspaces that have one.
+    fn lanes(&self, catalog: &Catalog) -> impl Iterator<Item = (u8, BTreeSet<Workspace>)> {
+        let mut lanes: BTreeMap<u8, BTreeSet<Workspace>> = BTreeMap::new();
+        for (workspace, content) in &catalog.workspaces {
+            let ours = content.cadences.values().filter(|one| one.connector == *self.connector.name());
+            for cadence in ours {
+                lanes.entry(cadence.priority).or_default().insert(workspace.clone());
+            }
+        }
+        lanes.into_iter().rev()
     }
 
     /// Splits the picked touches into those that may go, rendered, and what is to be said of the others.
@@ -309,7 +202,13 @@ impl Lanes {
             match mark {
                 Marked::Yes { attempt, body, since, committing_at } => {
                     self.observe_lateness(touch.due_at);
-                    marching.push(Marching { touch: touch.clone(), attempt, body, since, committing_at });
+                    marching.push(Marching {
+                        touch: touch.clone(),
+                        attempt,
+                        body,
+                        since,
+                        committing_at: Some(committing_at),
+                    });
                 }
                 Marked::Full { key, uses } => {
                     self.deps.observer.passed_over("full");
@@ -329,5 +228,40 @@ impl Lanes {
     fn observe_lateness(&self, due: jiff::Timestamp) {
         let late = self.deps.clock.now().duration_since(self.deps.units.business().wall(due));
         self.deps.observer.lateness(Duration::try_from(late).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn due(workspace: &str, touch: i64) -> Picked {
+        Picked {
+            touch: TouchId(touch),
+            workspace: workspace.parse().unwrap(),
+            fence: 0,
+            due_at: Timestamp::from_second(touch).unwrap(),
+            shard: Shard(0),
+            attempt: 0,
+        }
+    }
+
+    fn ids(picked: &[Picked]) -> Vec<i64> {
+        picked.iter().map(|one| one.touch.0).collect()
+    }
+
+    #[test]
+    fn every_workspace_gets_its_turn_and_the_oldest_of_each_goes_first() {
+        let all = || vec![due("a", 1), due("a", 2), due("a", 3), due("b", 7), due("c", 8), due("c", 9)];
+        let mut rotation = Rotation::default();
+
+        assert_eq!(ids(&rotation.choose((50, 5), all())), [1, 7, 8, 2, 9]);
+        assert_eq!(ids(&rotation.choose((60, 1), all())), [1]);
+        assert_eq!(ids(&rotation.choose((60, 1), all())), [7], "with room for one they take turns");
+        assert_eq!(ids(&rotation.choose((60, 1), all())), [8]);
+        assert_eq!(ids(&rotation.choose((60, 1), all())), [1]);
+        assert_eq!(ids(&rotation.choose((60, 9), Vec::new())), Vec::<i64>::new());
     }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod gate;
 mod inbox;
 mod lanes;
+mod line;
 mod send;
 mod service;
 mod settle;

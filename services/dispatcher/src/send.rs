@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ports::connector::{ConnectorError, Created, Idempotency, Task, Traits};
 use tracing::{Instrument, Span, field};
 
-use crate::lanes::Lanes;
+use crate::line::Line;
 use crate::verdict::{self, Trial};
 
 /// A marked touch, to be sent now.
@@ -19,8 +19,8 @@ pub(crate) struct Marching {
     pub(crate) body: Bytes,
     /// When its first attempt was marked (wall clock).
     pub(crate) since: Timestamp,
-    /// When the COMMIT of its mark was about to be sent (monotonic).
-    pub(crate) committing_at: Duration,
+    /// When the COMMIT of its mark was about to be sent (monotonic); `None`: too long ago.
+    pub(crate) committing_at: Option<Duration>,
 }
 
 /// An attempt that ended.
@@ -36,31 +36,32 @@ const VOID: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Sends one attempt and says what became of it.
-pub(crate) async fn send(lanes: &Lanes, march: Marching) -> Sent {
+pub(crate) async fn send(line: &Line, march: Marching) -> Sent {
     let span = tracing::info_span!(
         "dispatch.send",
         otel.status_code = field::Empty,
         attempt.outcome = field::Empty,
         touch.key = %march.touch.key,
         touch.attempt = march.attempt,
-        connector = %lanes.connector.name(),
+        connector = %line.connector.name(),
     );
     if let Some(scheduled_by) = &march.touch.trace {
         runtime::telemetry::propagation::link(&span, scheduled_by);
     }
-    attempt(lanes, march).instrument(span).await
+    attempt(line, march).instrument(span).await
 }
 
-async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
-    let clock = &lanes.deps.clock;
+async fn attempt(line: &Line, march: Marching) -> Sent {
+    let clock = &line.deps.clock;
     let started = clock.monotonic();
-    let answer = if started.saturating_sub(march.committing_at) > lanes.settings.start_within {
+    let in_time = |at: Duration| started.saturating_sub(at) <= line.settings.start_within;
+    let answer = if !march.committing_at.is_some_and(in_time) {
         None
     } else if march.body.is_empty() {
         // Every earlier attempt was void, and now it cannot be rendered any more.
         Some(Err(ConnectorError::Rejected("the task can no longer be rendered".to_owned())))
     } else {
-        Some(call(lanes, &march).await)
+        Some(call(line, &march).await)
     };
     let (result, pause) = match answer {
         // The store is too slow for marks to hold: give it some air.
@@ -68,17 +69,17 @@ async fn attempt(lanes: &Lanes, march: Marching) -> Sent {
         Some(Ok(created)) => {
             (AttemptResult::Sent { remote_id: created.remote_id, delivery: created.delivery }, None)
         }
-        Some(Err(error)) => verdict::of(error, &trial(lanes, &march)),
+        Some(Err(error)) => verdict::of(error, &trial(line, &march)),
     };
     let took = clock.monotonic().saturating_sub(started);
-    lanes.deps.observer.attempt(lanes.connector.name().as_str(), outcome(&result), took);
+    line.deps.observer.attempt(line.connector.name().as_str(), outcome(&result), took);
     let span = Span::current();
     span.record("attempt.outcome", outcome(&result));
     if !matches!(result, AttemptResult::Sent { .. }) {
         span.record("otel.status_code", "ERROR");
     }
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
-    let business = lanes.deps.units.business();
+    let business = line.deps.units.business();
     let report = TouchReport::Attempt { attempt: march.attempt, result };
     Sent { input: TouchInput { touch: march.touch.id, at: business.business(clock.now()), report }, pause }
 }
@@ -88,8 +89,8 @@ pub(crate) fn time_limit(traits: &Traits) -> Duration {
     traits.timeout.saturating_mul(2).saturating_add(GRACE)
 }
 
-async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError> {
-    let connector = &lanes.connector;
+async fn call(line: &Line, march: &Marching) -> Result<Created, ConnectorError> {
+    let connector = &line.connector;
     let traits = connector.traits();
     let task = Task {
         key: march.touch.key,
@@ -116,14 +117,14 @@ async fn call(lanes: &Lanes, march: &Marching) -> Result<Created, ConnectorError
         .unwrap_or_else(|_| Err(ConnectorError::Unknown("no answer in time".to_owned())))
 }
 
-fn trial(lanes: &Lanes, march: &Marching) -> Trial {
+fn trial(line: &Line, march: &Marching) -> Trial {
     Trial {
         key: march.touch.key,
         attempt: march.attempt,
         since: march.since,
-        now: lanes.deps.clock.now(),
-        idempotency: lanes.connector.traits().idempotency,
-        give_up_after: lanes.settings.give_up_after,
+        now: line.deps.clock.now(),
+        idempotency: line.connector.traits().idempotency,
+        give_up_after: line.settings.give_up_after,
     }
 }
 

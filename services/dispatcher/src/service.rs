@@ -8,16 +8,18 @@ use engine::Catalogs;
 use futures::future::join_all;
 use ports::clock::Clock;
 use ports::connector::{Connector, Idempotency};
-use ports::dispatch::{Commands, Dispatch, WorkerId, Workers};
+use ports::dispatch::{Commands, Dispatch, Permits, WorkerId, Workers};
 use ports::unit::Units;
 use ports::wake::Wakes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::StoreClock;
+use crate::commands::Answer;
+use crate::line::Line;
 use crate::settle::Settled;
 use crate::upkeep::Standing;
-use crate::{commands, lanes, settle, upkeep};
+use crate::{commands, line, settle, upkeep};
 
 /// Everything that the dispatcher uses of the world.
 pub struct Deps {
@@ -29,6 +31,8 @@ pub struct Deps {
     pub commands: Arc<dyn Commands>,
     /// Which dispatchers live.
     pub workers: Arc<dyn Workers>,
+    /// How the rates of connectors are shared out among them.
+    pub permits: Arc<dyn Permits>,
     /// Signals of the store.
     pub wakes: Arc<dyn Wakes>,
     /// The content in force.
@@ -119,29 +123,33 @@ pub trait Observer: Send + Sync {
 pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     let clock = Arc::new(StoreClock::new(Arc::clone(&deps.clock)));
     let deps = Arc::new(Deps { clock: Arc::<StoreClock>::clone(&clock), ..deps });
-    let (standing, _) = watch::channel(Standing::fresh((deps.new_worker)()));
+    let worker = (deps.new_worker)();
+    let (standing, _) = watch::channel(Standing::fresh(worker));
     let (settled, queue) = mpsc::channel::<Settled>(4096);
+    let (answers, answered) = mpsc::channel::<Answer>(4096);
 
     let tidy = upkeep::tidy(Arc::clone(&deps), settled.clone(), stop.clone());
-    let lanes: Vec<_> = deps
+    let lines: Vec<_> = deps
         .connectors
         .iter()
         .map(|connector| {
-            lanes::run(lanes::Lanes {
+            line::run(Line {
                 deps: Arc::clone(&deps),
                 settings: settings.clone(),
                 connector: Arc::clone(connector),
                 standing: standing.subscribe(),
+                holder: worker.0,
                 settled: settled.clone(),
+                answers: answers.clone(),
                 stop: stop.clone(),
             })
         })
         .collect();
-    // Each loop drops its sender when it ends; once all are gone the queue ends, and settling ends with it.
-    drop(settled);
-    let commands = commands::run(Arc::clone(&deps), standing.subscribe(), stop.clone());
-    let work =
-        async { futures::join!(join_all(lanes), tidy, commands, settle::run(Arc::clone(&deps), queue)) };
+    // Each loop drops its senders when it ends; once all are gone the queues end, and settling ends with them.
+    drop((settled, answers));
+    let settle = settle::run(Arc::clone(&deps), queue);
+    let finish = commands::finish(Arc::clone(&deps), answered);
+    let work = async { futures::join!(join_all(lines), tidy, settle, finish) };
     tokio::select! {
         _ = work => {}
         () = upkeep::beat(&deps, &clock, &standing) => {}

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::Shard;
+use domain::id::ConnectorName;
 use domain::input::{TouchInput, TouchReport};
 use domain::touch::{AttemptResult, Note};
 use ports::StoreResult;
-use ports::dispatch::{Alive, WorkerId};
+use ports::dispatch::{Alive, Place, Stray, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -19,19 +19,13 @@ use crate::{Deps, send};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) worker: WorkerId,
-    pub(crate) shards: Vec<Shard>,
+    /// Its place among the workers that live.
+    pub(crate) place: Option<Place>,
 }
 
 impl Standing {
     pub(crate) fn fresh(worker: WorkerId) -> Self {
-        Self { worker, shards: Vec::new() }
-    }
-
-    /// The share of the whole that is ours.
-    pub(crate) fn share(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "at most 32")]
-        let owned = self.shards.len() as f64;
-        owned / f64::from(Shard::COUNT)
+        Self { worker, place: None }
     }
 }
 
@@ -39,9 +33,13 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A worker silent for this long is taken for dead, by one whose own heart has beaten at least as long.
 const SILENCE: Duration = Duration::from_secs(5);
 /// An attempt this much older than any request may take is taken over even if its worker lives.
-const HUNG: Duration = Duration::from_secs(30);
+pub(crate) const HUNG: Duration = Duration::from_secs(30);
 const RELEASE: Duration = Duration::from_secs(1);
 const SLICE: usize = 500;
+/// How often work for connectors that are not configured is looked for.
+const STRAYS: Duration = Duration::from_secs(60);
+/// How long a command waits for its connector to be configured again.
+const ABSENCE: Duration = Duration::from_hours(24);
 
 /// Sweeps until `stop`.
 pub(crate) async fn tidy(deps: Arc<Deps>, settled: mpsc::Sender<Settled>, stop: CancellationToken) {
@@ -85,9 +83,9 @@ async fn beat_once(deps: &Deps, clock: &StoreClock, standing: &watch::Sender<Sta
     }
     // Before there is a shard to work on.
     clock.follow(&*deps.units).await?;
-    let shards = deps.workers.shards(worker).await?;
+    let place = deps.workers.place(worker).await?;
     standing.send_if_modified(|held| {
-        let next = Standing { worker, shards };
+        let next = Standing { worker, place };
         let changed = *held != next;
         *held = next;
         changed
@@ -96,17 +94,44 @@ async fn beat_once(deps: &Deps, clock: &StoreClock, standing: &watch::Sender<Sta
 }
 
 async fn sweep(deps: &Deps, settled: &mpsc::Sender<Settled>) {
+    let known: Vec<ConnectorName> = deps.connectors.iter().map(|one| one.name().clone()).collect();
+    let mut strays_at = deps.clock.monotonic();
     loop {
         if let Err(error) = take_over(deps, settled).await {
             tracing::warn!(error = %error, "attempts of gone workers could not be taken over");
         }
-        match deps.dispatch.release(SLICE).await {
+        match deps.dispatch.release(&known, SLICE).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "held touches go on"),
             Err(error) => tracing::warn!(error = %error, "held touches could not be released"),
         }
+        if deps.clock.monotonic() >= strays_at {
+            match hold_strays(deps, &known).await {
+                // There may be more.
+                Ok(count) if count >= SLICE => {}
+                Ok(_) => strays_at = deps.clock.monotonic() + STRAYS,
+                Err(error) => {
+                    tracing::warn!(error = %error, "touches of unknown connectors could not be held");
+                }
+            }
+        }
         tokio::time::sleep(RELEASE).await;
     }
+}
+
+/// What is for a connector that is not configured says so, and goes on once it is.
+async fn hold_strays(deps: &Deps, known: &[ConnectorName]) -> StoreResult<usize> {
+    let touches = deps.dispatch.hold_strays(known, SLICE).await?;
+    let stray = Stray { patience: ABSENCE, slice: SLICE };
+    let commands = deps.commands.stray_commands(known, stray).await?;
+    if touches + commands > 0 {
+        tracing::warn!(
+            touches,
+            commands,
+            "there is work for connectors that are not configured; see `dispatch status`"
+        );
+    }
+    Ok(touches.max(commands))
 }
 
 async fn take_over(deps: &Deps, settled: &mpsc::Sender<Settled>) -> StoreResult<()> {

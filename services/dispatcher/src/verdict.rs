@@ -45,27 +45,37 @@ impl Trial {
     }
 }
 
+/// How long the whole connection is to wait after an error.
+pub(crate) fn pause(error: &ConnectorError) -> Option<Duration> {
+    match error {
+        ConnectorError::RateLimited { retry_after } => Some(retry_after.unwrap_or(THROTTLED)),
+        ConnectorError::Unauthorized(_) => Some(UNAUTHORIZED),
+        ConnectorError::Rejected(_) | ConnectorError::Transient(_) | ConnectorError::Unknown(_) => None,
+    }
+}
+
 /// What becomes of the touch, and how long the whole connection is to wait.
 pub(crate) fn of(error: ConnectorError, trial: &Trial) -> (AttemptResult, Option<Duration>) {
     let wait = backoff::delay(trial.key, trial.attempt);
+    let pause = pause(&error);
     let text = error.to_string();
-    match error {
-        ConnectorError::Rejected(why) => (AttemptResult::Rejected(Note::new("rejected", why)), None),
+    let result = match error {
+        ConnectorError::Rejected(why) => AttemptResult::Rejected(Note::new("rejected", why)),
         // The connection's pause is no failure of the touch: it is due again as soon as that is over.
-        ConnectorError::RateLimited { retry_after } => {
-            let pause = retry_after.unwrap_or(THROTTLED);
-            (trial.retry(pause, Note::new("rate_limited", text)), Some(pause))
+        ConnectorError::RateLimited { .. } => {
+            trial.retry(pause.unwrap_or(wait), Note::new("rate_limited", text))
         }
         ConnectorError::Unauthorized(_) => {
-            (trial.retry(UNAUTHORIZED, Note::new("unauthorized", text)), Some(UNAUTHORIZED))
+            trial.retry(pause.unwrap_or(wait), Note::new("unauthorized", text))
         }
-        ConnectorError::Transient(_) => (trial.retry(wait, Note::new("transient", text)), None),
+        ConnectorError::Transient(_) => trial.retry(wait, Note::new("transient", text)),
         ConnectorError::Unknown(_) => {
             let may_repeat = trial.idempotency != Idempotency::None && !trial.is_over();
             let again_at = may_repeat.then(|| trial.later(wait));
-            (AttemptResult::Unknown { again_at, note: Note::new("unknown", text) }, None)
+            AttemptResult::Unknown { again_at, note: Note::new("unknown", text) }
         }
-    }
+    };
+    (result, pause)
 }
 
 #[cfg(test)]

@@ -319,6 +319,7 @@ fn retry(f: &mut Folding<'_>, id: TouchId, at: Timestamp, note: &Note) {
     match standing {
         Standing::Gone => {
             touch.state = TouchState::Withdrawn;
+            touch.reserved.clear();
             f.say_touch(id, "withdrawn", "it did not go, and the cadence stopped or went on meanwhile");
         }
         Standing::Paused => {

@@ -76,6 +76,8 @@ pub(super) fn take_back(f: &mut Folding<'_>, id: TouchId, why: &Note) {
         TouchState::Scheduled | TouchState::Held if perhaps_out => withdraw_out(f, id, why),
         TouchState::Scheduled | TouchState::Held | TouchState::Failed => {
             touch.state = TouchState::Withdrawn;
+            // Nothing of it left, though a retried attempt may have reserved budgets.
+            touch.reserved.clear();
             f.say_touch(id, "withdrawn", why.text.clone());
         }
         TouchState::Open | TouchState::Unknown => withdraw_out(f, id, why),

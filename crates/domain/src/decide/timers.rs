@@ -230,6 +230,9 @@ pub(super) fn leave_out(f: &mut Folding<'_>, touch: TouchId, why: &Note) {
     row.note = Some(why.clone());
     if was_out {
         f.withdraw_task(touch, &why.text);
+    } else {
+        // Nothing of it left, though a retried attempt may have reserved budgets.
+        row.reserved.clear();
     }
     f.say_touch(touch, "skipped", why.text.clone());
 }

@@ -231,3 +231,44 @@ fn an_unknown_attempt_of_an_ended_enrollment_is_looked_up_and_withdrawn() {
 
     assert_eq!((play.touch("a").state, play.withdrawals()), (TouchState::Withdrawn, vec![touch]));
 }
+
+/// A retried touch that holds a budget.
+fn retried(step: domain::cadence::Step) -> (Play, domain::id::TouchId) {
+    let (mut play, touch) = marked(vec![step]);
+    play.world.touches.get_mut(&touch).unwrap().reserved = vec!["contact/1/*/7d".to_owned()];
+    play.settle(touch, AttemptResult::Retry { at: at("2026-03-02 10:07"), note: why() });
+    assert_eq!(play.touch("a").reserved.len(), 1, "it will go soon");
+    (play, touch)
+}
+
+#[test]
+fn a_retried_touch_that_is_stopped_or_skipped_gives_its_budgets_back() {
+    let (mut stopped, _) = retried(call("a"));
+    stopped.send(event(EventKind::Unsubscribed));
+    let (mut skipped, _) = retried(call("a"));
+    skipped.send(event(EventKind::ManualSkip).by("rep"));
+
+    assert_eq!(
+        (stopped.touch("a").state, skipped.touch("a").state),
+        (TouchState::Withdrawn, TouchState::Skipped)
+    );
+    assert_eq!(stopped.touch("a").reserved, Vec::<String>::new());
+    assert_eq!(skipped.touch("a").reserved, Vec::<String>::new());
+}
+
+#[test]
+fn a_touch_that_did_not_go_before_its_exit_gives_its_budgets_back_and_one_that_may_have_gone_keeps_them() {
+    let ended = |result: AttemptResult| {
+        let (mut play, touch) = marked(vec![call("a")]);
+        play.world.touches.get_mut(&touch).unwrap().reserved = vec!["contact/1/*/7d".to_owned()];
+        play.send(event(EventKind::Unsubscribed));
+        play.settle(touch, result);
+        (play.touch("a").state, play.touch("a").reserved.len())
+    };
+
+    assert_eq!(
+        ended(AttemptResult::Retry { at: at("2026-03-02 10:07"), note: why() }),
+        (TouchState::Withdrawn, 0)
+    );
+    assert_eq!(ended(AttemptResult::Unknown { again_at: None, note: why() }), (TouchState::Withdrawn, 1));
+}

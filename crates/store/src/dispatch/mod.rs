@@ -1,28 +1,28 @@
 //! Pick, view, mark, take over, release.
 
 mod mark;
-mod pick;
+pub(crate) mod pick;
 mod release;
 mod takeover;
 mod view;
 
-pub(crate) use pick::{FREE, LANES};
+pub(crate) use pick::{FREE, LANES, PLACES};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::catalog::Catalog;
-use domain::id::{Shard, TouchId};
+use domain::id::{ConnectorName, TouchId};
 use domain::touch::Lane;
 use domain::world::World;
 use jiff::Timestamp;
 use ports::StoreResult;
-use ports::dispatch::{Dispatch, MarkRequest, Marked, Picked, TakenOver, WorkerId};
+use ports::dispatch::{Dispatch, HeldTouches, MarkRequest, Marked, Pick, Picked, TakenOver, WorkerId};
 use ports::wake::Wake;
 
-use crate::Store;
 use crate::error::Fail;
+use crate::{Store, commands};
 
 impl Store {
     /// How the database finds due touches: its plan, line by line. For the test that holds the partial index to it, and
@@ -31,20 +31,33 @@ impl Store {
     /// # Errors
     /// As every port's.
     #[doc(hidden)]
-    pub async fn plan_of_pick(&self, lane: &Lane, shards: &[Shard]) -> StoreResult<Vec<String>> {
-        self.reading(pick::plan(self, lane, shards)).await
+    pub async fn plan_of_pick(&self, pick: &Pick) -> StoreResult<Vec<String>> {
+        self.reading(pick::plan(self, pick)).await
+    }
+
+    /// The same of a connector's due commands.
+    ///
+    /// # Errors
+    /// As every port's.
+    #[doc(hidden)]
+    pub async fn plan_of_due_commands(&self, connector: &ConnectorName) -> StoreResult<Vec<String>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            commands::plan(&mut conn, connector).await
+        };
+        self.reading(read).await
     }
 }
 
 #[async_trait]
 impl Dispatch for Store {
     #[tracing::instrument(name = "store.pick", level = "debug", skip_all)]
-    async fn pick(&self, lane: &Lane, shards: &[Shard], per_shard: usize) -> StoreResult<Vec<Picked>> {
-        self.reading(pick::pick(self, lane, shards, per_shard)).await
+    async fn pick(&self, pick: &Pick) -> StoreResult<Vec<Picked>> {
+        self.reading(pick::pick(self, pick)).await
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        self.reading(pick::next_due(self)).await
+    async fn next_due(&self, connector: &ConnectorName) -> StoreResult<Option<Timestamp>> {
+        self.reading(pick::next_due(self, Some(connector))).await
     }
 
     #[tracing::instrument(name = "store.view", level = "debug", skip_all, fields(touches = touches.len()))]
@@ -68,13 +81,28 @@ impl Dispatch for Store {
         self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
     }
 
-    async fn release(&self, slice: usize) -> StoreResult<usize> {
-        let work = release::Release { slice, cursor: Arc::clone(&self.release_cursor) };
+    async fn release(&self, known: &[ConnectorName], slice: usize) -> StoreResult<usize> {
+        let cursor = Arc::clone(&self.release_cursor);
+        let work = release::Release { slice, known: known.to_vec(), cursor };
         let released = self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
         if released > 0 {
             self.signals.raise(Wake::Touches);
         }
         Ok(released)
+    }
+
+    async fn hold_strays(&self, known: &[ConnectorName], slice: usize) -> StoreResult<usize> {
+        let mut lanes = self.lanes().await?;
+        lanes.retain(|lane| !known.contains(&lane.connector));
+        if lanes.is_empty() {
+            return Ok(0);
+        }
+        let work = release::HoldStrays { lanes, slice };
+        self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
+    }
+
+    async fn held(&self) -> StoreResult<Vec<HeldTouches>> {
+        self.reading(release::held(self)).await
     }
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {

@@ -102,6 +102,33 @@ impl Conn {
         Ok(self.fetch(stmt).await?.into_iter().next())
     }
 
+    /// The ids that a query gives, alone in their rows.
+    pub(crate) async fn ids(&mut self, stmt: Stmt) -> Result<Vec<i64>, Fail> {
+        let rows = self.fetch(stmt).await?;
+        Ok(rows.iter().map(|row| row.cursor().int()).collect::<StoreResult<_>>()?)
+    }
+
+    /// How the database goes about a query, line by line.
+    pub(crate) async fn plan(&mut self, stmt: Stmt) -> Result<Vec<String>, Fail> {
+        let dialect = self.dialect();
+        let explain = match dialect {
+            Dialect::Postgres => stmt.explained("explain (costs off) "),
+            Dialect::Sqlite => stmt.explained("explain query plan "),
+        };
+        let mut lines = Vec::new();
+        for row in self.fetch(explain).await? {
+            let mut row = row.cursor();
+            if dialect == Dialect::Sqlite {
+                // Three numbers come before the words.
+                for _ in 0..3 {
+                    row.int()?;
+                }
+            }
+            lines.push(row.text()?);
+        }
+        Ok(lines)
+    }
+
     /// SQLite's count of commits by other connections; not counted, since it is asked for all the time.
     pub(crate) async fn data_version(&mut self) -> Option<i64> {
         match self.split() {

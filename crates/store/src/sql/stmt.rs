@@ -117,6 +117,16 @@ impl Stmt {
         }
     }
 
+    /// A list of texts: an array, or a JSON text.
+    pub(crate) fn texts(self, values: Vec<String>) -> Self {
+        match self.dialect {
+            Dialect::Postgres => {
+                self.bind(Arg::Texts(values.into_iter().map(Some).collect())).sql("::text[]")
+            }
+            Dialect::Sqlite => self.bind(serde_json::json!(values).to_string()),
+        }
+    }
+
     /// `= any (…)`: one of the numbers.
     pub(crate) fn any(self, values: impl IntoIterator<Item = i64>) -> Self {
         let values: Vec<Option<i64>> = values.into_iter().map(Some).collect();

@@ -134,7 +134,7 @@ const MOMENTS: [(&str, &[&str]); 9] = [
     ("in_flight", &["at", "taken_at"]),
     ("timers", &["due_at"]),
     ("touches", &["due_at"]),
-    ("commands", &["due_at", "done_at"]),
+    ("commands", &["due_at", "created_at", "done_at"]),
     ("leases", &["held_until"]),
     ("budgets", &["forget_after"]),
     ("events", &["received_at"]),
@@ -163,6 +163,9 @@ impl Fixture for PostgresDatabase {
             "select json_agg({older} order by (u ->> 0)::bigint) from json_array_elements(uses::json) u"
         );
         run(&self.url, &format!("update budgets set uses = coalesce(({uses})::text, '[]')")).await;
+        let older = format!("jsonb_set(h, '{{until}}', to_jsonb((h ->> 'until')::bigint - {by}))");
+        let holders = format!("select jsonb_agg({older}) from jsonb_array_elements(holders::jsonb) h");
+        run(&self.url, &format!("update permits set holders = coalesce(({holders})::text, '[]')")).await;
     }
 
     fn statements(&self) -> u64 {

@@ -3,12 +3,19 @@
 use std::time::Duration;
 
 use domain::decision::CommandAction;
+use domain::id::ConnectorName;
 use domain::touch::{AttemptResult, Delivery};
-use ports::dispatch::CommandResult;
+use ports::dispatch::{CommandResult, Stray, Take};
 
 use super::dispatch::{due, enroll, request, touch_of, worker};
+use super::mini::lane;
 use super::{Fixture, Mini, StorePorts, events, settle, stop};
 use std::sync::Arc;
+
+/// Commands of the suite's connector, for a minute.
+fn take(limit: usize) -> Take {
+    Take { connector: lane().connector, limit, lease: Duration::from_secs(60) }
+}
 
 /// Sends a touch and ends its enrollment: its task is to be withdrawn.
 async fn withdrawn(store: &Arc<dyn StorePorts>, who: &str) {
@@ -25,10 +32,10 @@ pub async fn a_command_is_given_to_one_and_leased(fixture: &impl Fixture) {
     let store = fixture.open().await;
     withdrawn(&store, "ada@example.com").await;
 
-    let mine = store.due_commands(worker(1), 10).await.unwrap();
-    let theirs = store.due_commands(worker(2), 10).await.unwrap();
+    let mine = store.due_commands(take(10)).await.unwrap();
+    let theirs = store.due_commands(take(10)).await.unwrap();
     fixture.elapse(Duration::from_secs(61)).await;
-    let later = store.due_commands(worker(2), 10).await.unwrap();
+    let later = store.due_commands(take(10)).await.unwrap();
 
     assert_eq!(mine.len(), 1);
     assert_eq!(mine[0].remote_id.as_deref(), Some("R-7"));
@@ -46,10 +53,10 @@ pub async fn a_withdraw_waits_while_its_touch_is_sending(fixture: &impl Fixture)
     store.mark(worker(1), vec![request(&picked, "a")]).await.unwrap();
     store.run(events([stop("s", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
 
-    let before = store.due_commands(worker(1), 10).await.unwrap();
+    let before = store.due_commands(take(10)).await.unwrap();
     let sent = AttemptResult::Sent { remote_id: Some("R-7".to_owned()), delivery: Delivery::Task };
     store.run(events([settle(picked.touch, 1, sent, now)]), Mini::new()).await.unwrap();
-    let after = store.due_commands(worker(1), 10).await.unwrap();
+    let after = store.due_commands(take(10)).await.unwrap();
 
     assert_eq!(before, []);
     assert_eq!(after.iter().map(|one| one.remote_id.as_deref()).collect::<Vec<_>>(), [Some("R-7")]);
@@ -60,7 +67,7 @@ pub async fn an_answered_command_is_gone(fixture: &impl Fixture) {
     for who in ["a@example.com", "b@example.com", "c@example.com"] {
         withdrawn(&store, who).await;
     }
-    let commands = store.due_commands(worker(1), 10).await.unwrap();
+    let commands = store.due_commands(take(10)).await.unwrap();
     assert_eq!(commands.len(), 3);
     let soon = store.now().await.unwrap().saturating_add(Duration::from_secs(5)).unwrap();
 
@@ -70,9 +77,58 @@ pub async fn an_answered_command_is_gone(fixture: &impl Fixture) {
         (commands[2].id, CommandResult::GivenUp("gone".to_owned())),
     ];
     store.finish_commands(results).await.unwrap();
-    assert_eq!(store.due_commands(worker(1), 10).await.unwrap(), []);
+    assert_eq!(store.due_commands(take(10)).await.unwrap(), []);
     fixture.elapse(Duration::from_secs(120)).await;
 
-    let left = store.due_commands(worker(1), 10).await.unwrap();
+    let left = store.due_commands(take(10)).await.unwrap();
     assert_eq!(left.iter().map(|one| (one.id, one.tries)).collect::<Vec<_>>(), [(commands[1].id, 1)]);
+}
+
+pub async fn a_connector_gets_its_own_commands_only(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    for who in ["a@example.com", "b@example.com", "c@example.com"] {
+        withdrawn(&store, who).await;
+    }
+
+    let theirs = store.due_commands(Take { connector: ConnectorName::inbox(), ..take(10) }).await.unwrap();
+    let none = store.due_commands(take(0)).await.unwrap();
+    let one = store.due_commands(take(1)).await.unwrap();
+    let rest = store.due_commands(take(10)).await.unwrap();
+
+    assert_eq!((theirs.len(), none.len(), one.len(), rest.len()), (0, 0, 1, 2));
+    assert!(one[0].id < rest[0].id, "the oldest first");
+}
+
+pub async fn having_been_told_to_wait_is_no_try(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    withdrawn(&store, "ada@example.com").await;
+    let now = store.now().await.unwrap();
+    let due = store.due_commands(take(10)).await.unwrap().remove(0);
+
+    store.finish_commands(vec![(due.id, CommandResult::Wait(now, "busy".to_owned()))]).await.unwrap();
+    let waited = store.due_commands(take(10)).await.unwrap().remove(0);
+    store.finish_commands(vec![(due.id, CommandResult::Again(now, "error".to_owned()))]).await.unwrap();
+    let failed = store.due_commands(take(10)).await.unwrap().remove(0);
+
+    assert_eq!((due.tries, waited.tries, failed.tries), (0, 0, 1));
+}
+
+pub async fn commands_of_an_unknown_connector_say_so_and_are_given_up_at_last(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    for who in ["a@example.com", "b@example.com"] {
+        withdrawn(&store, who).await;
+    }
+    let stray = Stray { patience: Duration::from_hours(24), slice: 1 };
+    let (others, known) = ([ConnectorName::inbox()], [lane().connector]);
+
+    assert_eq!(store.stray_commands(&known, stray).await.unwrap(), 0, "it is configured");
+    assert_eq!(store.stray_commands(&others, stray).await.unwrap(), 1);
+    assert_eq!(store.stray_commands(&others, stray).await.unwrap(), 1);
+    assert_eq!(store.stray_commands(&others, stray).await.unwrap(), 0, "both say so");
+    let back = store.due_commands(take(10)).await.unwrap();
+    fixture.elapse(Duration::from_hours(25)).await;
+    let given_up = store.stray_commands(&others, Stray { slice: 10, ..stray }).await.unwrap();
+
+    assert_eq!((back.len(), given_up), (2, 2), "they go on when it is back, and not for ever");
+    assert_eq!(store.due_commands(take(10)).await.unwrap(), []);
 }

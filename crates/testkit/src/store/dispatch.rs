@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::budget::Reservation;
-use domain::id::{Shard, TouchId, Workspace};
+use domain::id::{ConnectorName, Shard, TouchId, Workspace};
 use domain::touch::{AttemptResult, Delivery, Note, TouchState};
 use jiff::Timestamp;
-use ports::dispatch::{FlagKeys, MarkRequest, Marked, Picked, WorkerId};
+use ports::dispatch::{FlagKeys, MarkRequest, Marked, Pick, Picked, WorkerId};
 use uuid::Uuid;
 
 use super::mini::{cadence, catalog, lane, owner};
@@ -30,7 +30,7 @@ pub(super) fn request(picked: &Picked, body: &str) -> MarkRequest {
         touch: picked.touch,
         fence: picked.fence,
         flags: FlagKeys {
-            workspace: Workspace::main(),
+            workspace: picked.workspace.clone(),
             cadence: cadence(),
             owner: Some(owner()),
             connector: lane().connector,
@@ -50,7 +50,13 @@ pub(super) async fn enroll(store: &Arc<dyn StorePorts>, people: impl IntoIterato
 
 /// All due touches.
 pub(super) async fn due(store: &Arc<dyn StorePorts>) -> Vec<Picked> {
-    store.pick(&lane(), &shards(), 10_000).await.unwrap()
+    store.pick(&all(10_000)).await.unwrap()
+}
+
+/// Everything in the lane of the suite, so many of each workspace.
+pub(super) fn all(each: usize) -> Pick {
+    let workspaces = vec![Workspace::main(), Workspace::new("other").unwrap()];
+    Pick { lane: lane(), workspaces, shards: shards(), each }
 }
 
 /// The state of a touch.
@@ -69,23 +75,44 @@ pub(super) fn budget(max: u32, since: Timestamp) -> Reservation {
     Reservation { key: "contact/1/*/7d".to_owned(), max: Some(max), counted_since: since, forget_after }
 }
 
-pub async fn due_touches_are_picked_oldest_first_and_few_a_shard(fixture: &impl Fixture) {
+pub async fn due_touches_are_picked_oldest_first(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let people: Vec<String> = (0..100).map(|n| format!("c{n}@example.com")).collect();
     enroll(&store, people.iter().map(String::as_str)).await;
 
-    let all = due(&store).await;
-    let few = store.pick(&lane(), &shards(), 1).await.unwrap();
-    let none = store.pick(&lane(), &[], 10).await.unwrap();
+    let every = due(&store).await;
+    let few = store.pick(&all(3)).await.unwrap();
+    let of_two = store.pick(&Pick { shards: vec![Shard(3), Shard(31)], ..all(1_000) }).await.unwrap();
+    let none = store.pick(&Pick { shards: Vec::new(), ..all(10) }).await.unwrap();
 
-    assert_eq!(all.len(), 100);
-    assert!(all.is_sorted_by_key(|one| one.due_at));
-    let used: std::collections::BTreeSet<u8> = all.iter().map(|one| one.shard.0).collect();
-    assert_eq!(few.len(), used.len());
-    assert_eq!(few.iter().map(|one| one.shard.0).collect::<std::collections::BTreeSet<_>>(), used);
+    assert_eq!(every.len(), 100);
+    assert!(every.is_sorted_by_key(|one| one.due_at));
+    assert_eq!(few.len(), 3);
+    assert_eq!(few.last().unwrap().due_at, every[2].due_at);
+    let theirs = every.iter().filter(|one| [Shard(3), Shard(31)].contains(&one.shard)).count();
+    assert_eq!((of_two.len(), of_two.iter().all(|one| [3, 31].contains(&one.shard.0))), (theirs, true));
     assert_eq!(none, []);
     assert_eq!(store.lanes().await.unwrap(), [lane()]);
-    assert_eq!(store.next_due().await.unwrap(), Some(all[0].due_at));
+    assert_eq!(store.next_due(&lane().connector).await.unwrap(), Some(every[0].due_at));
+    assert_eq!(store.next_due(&ConnectorName::inbox()).await.unwrap(), None);
+}
+
+pub async fn a_workspace_with_much_to_do_hides_no_other(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let people: Vec<String> = (0..60).map(|n| format!("c{n}@example.com")).collect();
+    enroll(&store, people.iter().map(String::as_str)).await;
+    fixture.elapse(Duration::from_secs(5)).await;
+    let now = store.now().await.unwrap();
+    let late = form("late", "ada@example.com", now).in_workspace("other").input();
+    store.run(events([late]), Mini::new()).await.unwrap();
+
+    let picked = store.pick(&all(5)).await.unwrap();
+
+    let others = picked.iter().filter(|one| one.workspace.as_str() == "other").count();
+    assert_eq!((picked.len(), others), (6, 1));
+    let mine = Pick { workspaces: vec![Workspace::new("other").unwrap()], ..all(5) };
+    assert_eq!(store.pick(&mine).await.unwrap().len(), 1);
+    assert_eq!(store.next_due(&lane().connector).await.unwrap(), Some(picked[0].due_at));
 }
 
 pub async fn what_is_not_due_or_held_is_not_picked(fixture: &impl Fixture) {
@@ -96,7 +123,7 @@ pub async fn what_is_not_due_or_held_is_not_picked(fixture: &impl Fixture) {
 
     assert_eq!(report.touches_scheduled, 0, "an hour ahead is not soon");
     assert_eq!(due(&store).await, []);
-    assert!(store.next_due().await.unwrap().is_some_and(|at| at > now));
+    assert!(store.next_due(&lane().connector).await.unwrap().is_some_and(|at| at > now));
     fixture.elapse(Duration::from_secs(3601)).await;
     assert_eq!(due(&store).await.len(), 1);
     enroll(&store, ["bob@example.com"]).await;
@@ -223,6 +250,48 @@ pub async fn a_void_mark_gives_its_budgets_back(fixture: &impl Fixture) {
     let again = store.mark(worker(1), vec![request(&voided, "new")]).await.unwrap();
     let [Marked::Yes { attempt: 2, body, .. }] = &again[..] else { panic!("{again:?}") };
     assert_eq!(body, "new", "nothing of a void attempt left, so it is rendered anew");
+}
+
+pub async fn a_budget_is_kept_while_nobody_knows(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    enroll(&store, ["ada@example.com", "bob@example.com"]).await;
+    let now = store.now().await.unwrap();
+    let reserving = |picked: &Picked| MarkRequest {
+        reservations: vec![budget(1, Timestamp::UNIX_EPOCH)],
+        ..request(picked, "x")
+    };
+    let picked = due(&store).await;
+    store.mark(worker(1), vec![reserving(&picked[0])]).await.unwrap();
+
+    let unknown = AttemptResult::Unknown { again_at: None, note: Note::new("timeout", "no answer") };
+    store.run(events([settle(picked[0].touch, 1, unknown, now)]), Mini::new()).await.unwrap();
+
+    let full = store.mark(worker(1), vec![reserving(&picked[1])]).await.unwrap();
+    assert!(matches!(full[..], [Marked::Full { .. }]), "{full:?}");
+    let world = store.view(&[picked[0].touch], catalog()).await.unwrap();
+    assert_eq!(world.touches.get(&picked[0].touch).unwrap().reserved, ["contact/1/*/7d"]);
+}
+
+pub async fn a_touch_that_never_left_an_ended_enrollment_gives_its_budgets_back(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    enroll(&store, ["ada@example.com", "bob@example.com"]).await;
+    let now = store.now().await.unwrap();
+    let reserving = |picked: &Picked| MarkRequest {
+        reservations: vec![budget(1, Timestamp::UNIX_EPOCH)],
+        ..request(picked, "x")
+    };
+    let ada = touch_of(&store, "ada@example.com").await;
+    let (hers, his): (Vec<_>, Vec<_>) = due(&store).await.into_iter().partition(|one| one.touch == ada);
+    store.mark(worker(1), vec![reserving(&hers[0])]).await.unwrap();
+    let retry = AttemptResult::Retry { at: now, note: Note::new("transient", "busy") };
+    store.run(events([settle(ada, 1, retry, now)]), Mini::new()).await.unwrap();
+    let full = store.mark(worker(1), vec![reserving(&his[0])]).await.unwrap();
+
+    store.run(events([stop("s", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
+
+    let room = store.mark(worker(1), vec![reserving(&his[0])]).await.unwrap();
+    assert!(matches!(full[..], [Marked::Full { .. }]), "{full:?}");
+    assert!(matches!(room[..], [Marked::Yes { .. }]), "{room:?}");
 }
 
 pub async fn a_full_budget_names_its_uses(fixture: &impl Fixture) {

@@ -383,7 +383,10 @@ fn end(world: &mut World, id: EnrollmentId, state: EnrollmentState) {
         let Some(row) = world.touches.get_mut(&touch) else { continue };
         row.fence += 1;
         match row.state {
-            TouchState::Scheduled | TouchState::Held => row.state = TouchState::Withdrawn,
+            TouchState::Scheduled | TouchState::Held => {
+                row.state = TouchState::Withdrawn;
+                row.reserved.clear();
+            }
             TouchState::Sending | TouchState::Open => {
                 let command = NewCommand {
                     workspace: row.workspace.clone(),

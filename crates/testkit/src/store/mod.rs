@@ -41,7 +41,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::identity::{HashKey, HashKeys};
 use ports::content::Content;
-use ports::dispatch::{Commands, Dispatch, Flags, Workers};
+use ports::dispatch::{Commands, Dispatch, Flags, Permits, Workers};
 use ports::queries::Queries;
 use ports::relay::{Asides, Outbox};
 use ports::survey::Survey;
@@ -59,6 +59,7 @@ pub trait StorePorts:
     + Dispatch
     + Commands
     + Workers
+    + Permits
     + Flags
     + Content
     + Outbox
@@ -75,6 +76,7 @@ impl<T> StorePorts for T where
         + Dispatch
         + Commands
         + Workers
+        + Permits
         + Flags
         + Content
         + Outbox
@@ -140,7 +142,8 @@ macro_rules! store_conformance {
             growth::a_contact_brings_its_other_identities,
             growth::an_older_secret_still_finds_its_identities,
             growth::an_unknown_secret_is_refused,
-            dispatch::due_touches_are_picked_oldest_first_and_few_a_shard,
+            dispatch::due_touches_are_picked_oldest_first,
+            dispatch::a_workspace_with_much_to_do_hides_no_other,
             dispatch::what_is_not_due_or_held_is_not_picked,
             dispatch::a_view_holds_what_rendering_needs,
             dispatch::a_mark_takes_the_touch_out_and_gives_the_bytes,
@@ -149,19 +152,27 @@ macro_rules! store_conformance {
             dispatch::a_stop_after_the_mark_sees_it_sending,
             dispatch::a_repeat_sends_the_first_bytes_and_reserves_nothing,
             dispatch::a_void_mark_gives_its_budgets_back,
+            dispatch::a_budget_is_kept_while_nobody_knows,
+            dispatch::a_touch_that_never_left_an_ended_enrollment_gives_its_budgets_back,
             dispatch::a_full_budget_names_its_uses,
             dispatch::a_sliding_budget_is_exact,
             flags::a_flag_holds_and_its_lifting_releases,
             flags::every_flag_stops_what_it_names_only,
+            flags::every_held_touch_is_looked_at_in_turn,
+            flags::touches_of_an_unknown_connector_are_held_until_it_is_back,
             takeover::attempts_of_a_worker_without_a_row_are_taken,
             takeover::old_attempts_are_taken_though_their_worker_lives,
             takeover::a_settled_attempt_is_not_taken,
             takeover::an_attempt_taken_and_not_settled_comes_again,
-            workers::shards_are_shared_out_among_the_living,
+            workers::workers_have_a_place_among_the_living,
             workers::a_silent_worker_is_reaped_by_one_that_beats,
+            workers::a_connectors_rate_is_shared_out_and_never_exceeded,
             commands::a_command_is_given_to_one_and_leased,
             commands::a_withdraw_waits_while_its_touch_is_sending,
             commands::an_answered_command_is_gone,
+            commands::a_connector_gets_its_own_commands_only,
+            commands::having_been_told_to_wait_is_no_try,
+            commands::commands_of_an_unknown_connector_say_so_and_are_given_up_at_last,
             relay::the_outbox_keeps_the_order_of_a_key,
             relay::what_was_acknowledged_does_not_come_again,
             relay::a_shard_is_leased_to_one,

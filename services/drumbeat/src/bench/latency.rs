@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{EnrollmentUid, Workspace};
-use ports::dispatch::Dispatch as _;
+use domain::touch::TimerKind;
 use ports::queries::Queries as _;
 use ports::unit::Units as _;
 use runtime::config::Role;
@@ -181,7 +181,7 @@ impl Probe<'_> {
     /// Whether a touch waits to be sent.
     async fn is_any_due(&self) -> Result<bool, Failure> {
         let now = self.run.clock.now();
-        let due = self.store.next_due().await?;
+        let due = self.store.next_timer(&[TimerKind::Touch]).await?;
         Ok(due.is_some_and(|due| self.store.business().wall(due) <= now))
     }
 

@@ -1,6 +1,6 @@
 //! `dispatch hold|release|status`.
 
-use ports::dispatch::{Flag, FlagState, Flags as _};
+use ports::dispatch::{Dispatch as _, Flag, FlagState, Flags as _};
 use serde_json::json;
 
 use super::actor;
@@ -18,12 +18,21 @@ pub(super) async fn run(global: &Global, command: &DispatchCommand) -> Outcome {
     }
     let stopped = bench.store.stopped().await?;
     let names: Vec<String> = stopped.iter().map(name).collect();
-    output::show(global.output, &json!({ "held": stopped.contains(&Flag::All), "stopped": names }), || {
+    let waiting = bench.store.held().await?;
+    let counts: Vec<_> = waiting
+        .iter()
+        .map(|one| json!({ "reason": one.reason, "connector": one.lane.connector, "priority": one.lane.priority, "touches": one.touches }))
+        .collect();
+    let whole = json!({ "held": stopped.contains(&Flag::All), "stopped": names, "waiting": counts });
+    output::show(global.output, &whole, || {
         if names.is_empty() {
             println!("everything may be sent");
         }
         for name in &names {
             println!("stopped: {name}");
+        }
+        for one in &waiting {
+            println!("waiting: {} touches for {} ({})", one.touches, one.lane.connector, one.reason);
         }
     })
 }

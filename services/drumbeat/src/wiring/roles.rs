@@ -186,6 +186,7 @@ impl System {
             dispatch: self.watched(store),
             commands: Arc::<Store>::clone(store),
             workers: Arc::<Store>::clone(store),
+            permits: Arc::<Store>::clone(store),
             wakes: Arc::new(store.wakeups()),
             catalogs: Arc::clone(catalogs),
             connectors: connectors(&self.config, &self.clock)?,

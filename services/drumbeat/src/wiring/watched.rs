@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use domain::catalog::Catalog;
 use domain::decision::{Decision, DecisionRecord};
 use domain::enrollment::EnrollmentState;
-use domain::id::{Shard, TouchId};
+use domain::id::{ConnectorName, TouchId};
 use domain::input::{EventInput, TimerInput};
 use domain::time::BusinessClock;
 use domain::touch::{Lane, TimerKind};
 use domain::world::World;
 use jiff::Timestamp;
 use ports::clock::Clock;
-use ports::dispatch::{Dispatch, MarkRequest, Marked, Picked, TakenOver, WorkerId};
+use ports::dispatch::{Dispatch, HeldTouches, MarkRequest, Marked, Pick, Picked, TakenOver, WorkerId};
 use ports::unit::{Admitted, Fold, FoldError, Reach, Unit, UnitReport, Units};
 use ports::{StoreError, StoreResult};
 use runtime::metrics::Metrics;
@@ -88,12 +88,12 @@ impl<S: Units> Units for Watched<S> {
 
 #[async_trait]
 impl<S: Dispatch> Dispatch for Watched<S> {
-    async fn pick(&self, lane: &Lane, shards: &[Shard], per_shard: usize) -> StoreResult<Vec<Picked>> {
-        self.timed("pick", self.store.pick(lane, shards, per_shard)).await
+    async fn pick(&self, pick: &Pick) -> StoreResult<Vec<Picked>> {
+        self.timed("pick", self.store.pick(pick)).await
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        self.store.next_due().await
+    async fn next_due(&self, connector: &ConnectorName) -> StoreResult<Option<Timestamp>> {
+        self.store.next_due(connector).await
     }
 
     async fn view(&self, touches: &[TouchId], catalog: Arc<Catalog>) -> StoreResult<World> {
@@ -108,8 +108,16 @@ impl<S: Dispatch> Dispatch for Watched<S> {
         self.timed("take_over", self.store.take_over(older_than)).await
     }
 
-    async fn release(&self, slice: usize) -> StoreResult<usize> {
-        self.timed("release", self.store.release(slice)).await
+    async fn release(&self, known: &[ConnectorName], slice: usize) -> StoreResult<usize> {
+        self.timed("release", self.store.release(known, slice)).await
+    }
+
+    async fn hold_strays(&self, known: &[ConnectorName], slice: usize) -> StoreResult<usize> {
+        self.store.hold_strays(known, slice).await
+    }
+
+    async fn held(&self) -> StoreResult<Vec<HeldTouches>> {
+        self.store.held().await
     }
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {

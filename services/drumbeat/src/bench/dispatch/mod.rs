@@ -237,6 +237,7 @@ impl Bench {
             dispatch: Arc::<Store>::clone(&self.store),
             commands: Arc::<Store>::clone(&self.store),
             workers: Arc::<Store>::clone(&self.store),
+            permits: Arc::<Store>::clone(&self.store),
             wakes: Arc::new(self.store.wakeups()),
             catalogs: Arc::clone(&self.catalogs),
             connectors: vec![connector],

@@ -10,7 +10,7 @@ use domain::input::{EventInput, Input, TouchInput, TouchReport};
 use domain::touch::{AttemptResult, Delivery, Lane, TouchState};
 use domain::world::World;
 use jiff::Timestamp;
-use ports::dispatch::{Dispatch as _, FlagKeys, MarkRequest, Marked, WorkerId};
+use ports::dispatch::{Dispatch as _, FlagKeys, MarkRequest, Marked, Pick, WorkerId};
 use ports::unit::{Admitted, Fold, FoldError, Reach, Unit, Units as _};
 use runtime::lifecycle::Tasks;
 use store::Store;
@@ -83,9 +83,15 @@ struct Taker {
 impl Taker {
     /// Until nothing is due any more; gives how many were completed.
     async fn run(self, until: Duration) -> Result<usize, Failure> {
+        let pick = Pick {
+            lane: self.lane,
+            workspaces: vec![self.flags.workspace.clone()],
+            shards: self.shards,
+            each: BATCH,
+        };
         let mut done = 0;
         while self.clock.monotonic() < until {
-            let picked = self.store.pick(&self.lane, &self.shards, BATCH.div_ceil(self.shards.len())).await?;
+            let picked = self.store.pick(&pick).await?;
             if picked.is_empty() {
                 break;
             }
