@@ -1,4 +1,5 @@
-//! A batch of events of one partition: one unit, or, when an event is at fault, as many as it takes to set it aside.
+//! A batch of events of one partition: one unit, or, when an event is at fault or too much changes under the batch, as many
+//! as it takes.
 
 use std::sync::Arc;
 
@@ -70,11 +71,13 @@ impl Processor {
         Self { units, catalogs }
     }
 
-    /// Processes a batch to its end: an event whose own data or fold is at fault goes to the dead letters, in the
-    /// transaction that moves the offset past it.
+    /// Processes a batch to its end, halved where it cannot go through whole: down to the event whose own data, fold or
+    /// stored rows are at fault, which goes to the dead letters in the transaction that moves the offset past it; and as
+    /// far as it takes for what the events touch to hold still.
     ///
     /// # Errors
-    /// `Conflict` when another process moved the partition's offset: go on from the stored one. `Unavailable`: wait.
+    /// `Conflict` when another process moved the partition's offset: go on from the stored one. `Contended` when even one
+    /// event's contacts did not hold still: rest, and go on from the stored one. `Unavailable`, `Inconsistent`: wait.
     pub async fn process(&self, batch: &Batch, letters: &dyn Letters) -> Result<Processed, ProcessError> {
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         let mut done = Processed::default();
@@ -87,16 +90,17 @@ impl Processor {
                     done.dead += batch.items[range.clone()].iter().filter(|item| item.event.is_err()).count();
                     add(&mut done.report, &report);
                 }
-                Err(StoreError::Rejected(why)) if range.len() == 1 => {
-                    self.set_aside(batch, range.start, from, letters.letter(range.start, &why)).await?;
-                    tracing::warn!(error = why, "an event cannot be processed and went to the dead letters");
-                    done.dead += 1;
-                }
-                Err(StoreError::Rejected(_)) => {
+                Err(error) if error.asks_for_fewer() && range.len() > 1 => {
+                    tracing::debug!(events = range.len(), reason = %error, "a batch is halved");
                     let middle = range.start + range.len() / 2;
                     pending.push(middle..range.end);
                     pending.push(range.start..middle);
                     continue;
+                }
+                Err(StoreError::Rejected(why) | StoreError::Damaged(why)) => {
+                    self.set_aside(batch, range.start, from, letters.letter(range.start, &why)).await?;
+                    tracing::warn!(error = why, "an event cannot be processed and went to the dead letters");
+                    done.dead += 1;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -148,6 +152,8 @@ fn add(sum: &mut UnitReport, report: &UnitReport) {
     sum.enrolled += report.enrolled;
     sum.ended += report.ended;
     sum.commands_queued += report.commands_queued;
+    sum.stopped_by.extend(&report.stopped_by);
+    sum.crossed.extend(report.crossed.iter().cloned());
 }
 
 #[cfg(test)]

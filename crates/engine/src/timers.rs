@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::input::Input;
+use ports::StoreResult;
 use ports::unit::{Unit, UnitReport, Units};
-use ports::{StoreError, StoreResult};
 
 use crate::catalogs::Catalogs;
 use crate::folding::{DomainFold, Keep};
@@ -18,10 +18,10 @@ pub struct Fired {
     pub stuck: usize,
 }
 
-/// Fires at most `limit` due timers in one unit.
+/// Fires at most `limit` due timers, in one unit where all go through, else halved down to those that do not.
 ///
-/// When one timer's fold is at fault the others are fired without it, one by one, and the fault is logged: its timer
-/// stays and is tried again at the next call.
+/// A timer whose own fold or rows are at fault, or whose contact does not hold still, is logged and stays: it is tried
+/// again at the next call.
 ///
 /// # Errors
 /// When the store cannot be reached.
@@ -30,27 +30,25 @@ pub async fn fire_due(units: &dyn Units, catalogs: &Catalogs, limit: usize) -> S
     if due.is_empty() {
         return Ok(Fired::default());
     }
-    let found = due.len();
+    let mut fired = Fired { found: due.len(), stuck: 0 };
     let fold = Arc::new(DomainFold::new(catalogs.current().await?, Keep::Nothing));
-    let inputs: Vec<Input> = due.into_iter().map(Input::Timer).collect();
-    match run(units, &fold, inputs.clone()).await {
-        Ok(_) => Ok(Fired { found, stuck: 0 }),
-        Err(StoreError::Rejected(_)) => {
-            let mut stuck = 0;
-            for input in inputs {
-                match run(units, &fold, vec![input]).await {
-                    Ok(_) => {}
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        stuck += 1;
-                        tracing::error!(error = %error, "a timer cannot be fired");
-                    }
-                }
+    let mut pending: Vec<Vec<Input>> = vec![due.into_iter().map(Input::Timer).collect()];
+    while let Some(mut inputs) = pending.pop() {
+        match run(units, &fold, inputs.clone()).await {
+            Ok(_) => {}
+            Err(error) if error.asks_for_fewer() && inputs.len() > 1 => {
+                let second = inputs.split_off(inputs.len() / 2);
+                pending.push(second);
+                pending.push(inputs);
             }
-            Ok(Fired { found, stuck })
+            Err(error) if error.asks_for_fewer() => {
+                fired.stuck += 1;
+                tracing::error!(error = %error, "a timer cannot be fired");
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    Ok(fired)
 }
 
 async fn run(units: &dyn Units, fold: &Arc<DomainFold>, inputs: Vec<Input>) -> StoreResult<UnitReport> {

@@ -10,6 +10,7 @@
 mod dialect;
 mod m0001_begin;
 mod m0002_sending;
+mod m0003_keeping;
 mod migrator;
 mod run;
 

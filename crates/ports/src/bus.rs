@@ -98,6 +98,10 @@ pub struct Record {
 /// The header that names an event in the log; kept with the stored offset and compared on assignment.
 pub const CE_ID: &str = "ce_id";
 
+/// The header that orders the messages of one key, as text that compares as its number does (the CloudEvents extension
+/// `sequence`): a later outcome of an enrollment has a greater one.
+pub const CE_SEQUENCE: &str = "ce_sequence";
+
 /// A bus's failure, by what to do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BusError {

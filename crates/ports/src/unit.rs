@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::catalog::Catalog;
+use domain::id::ConnectorName;
 use domain::input::{EventInput, Input, TimerInput};
 use domain::time::BusinessClock;
 use domain::touch::TimerKind;
@@ -106,6 +107,10 @@ pub struct UnitReport {
     pub ended: usize,
     /// Commands queued for the dispatcher.
     pub commands_queued: usize,
+    /// When each event that stopped enrollments was received (wall clock).
+    pub stopped_by: Vec<Timestamp>,
+    /// Touches whose requests had left just before their stop, by where they went.
+    pub crossed: Vec<ConnectorName>,
 }
 
 /// Runs units.
@@ -114,9 +119,10 @@ pub trait Units: Send + Sync {
     /// Runs one unit: dedupes, locks the closure, reads it, folds, writes, moves the offset, commits.
     ///
     /// # Errors
-    /// `Conflict` when the offset's compare-and-set failed (load the stored offset and go on from there), or a
-    /// serialization failure persisted; `Rejected` when the data or the fold is at fault (bisect); `Unavailable`
-    /// otherwise. Nothing is written on any error.
+    /// `Conflict` when the offset's compare-and-set failed (discard the inputs, load the stored offset and go on from
+    /// there); `Contended` when what the inputs touch kept growing or a serialization failure persisted (halve);
+    /// `Rejected` when the data or the fold is at fault, `Damaged` when a row that the inputs touch is (bisect);
+    /// `Unavailable` otherwise. Nothing is written on any error.
     async fn run(&self, unit: Unit, fold: Arc<dyn Fold>) -> StoreResult<UnitReport>;
 
     /// Timers of every kind but touches that are due, without locking them, at most `limit`.
@@ -148,7 +154,9 @@ pub trait Offsets: Send + Sync {
 /// Keeps tables of passing things small, in slices.
 #[async_trait]
 pub trait Housekeeping: Send + Sync {
-    /// Deletes at most `slice` expired digests, events and answered commands; says how many went.
+    /// Removes what erased people left in other tables, then about `slice` expired rows of each kind: digests, events,
+    /// decisions, answered commands, what was set aside, used budgets, and what ended enrollments left behind. Says how
+    /// many went; as many as a slice: call again soon.
     async fn expire(&self, slice: usize) -> StoreResult<usize>;
 
     /// Whether each secret of the configuration is known to the store, and none is missing that it hashed with.

@@ -18,10 +18,13 @@ use crate::sql::{RowSet, micros, moment};
 use crate::tables::insert_from;
 use crate::unit::advance;
 
+/// The name of the list of dead letters, as stored.
+pub(crate) const DEAD_LETTER: &str = "deadletter";
+
 fn list_name(list: AsideList) -> &'static str {
     match list {
         AsideList::Quarantine => "quarantine",
-        AsideList::DeadLetter => "deadletter",
+        AsideList::DeadLetter => DEAD_LETTER,
     }
 }
 

@@ -24,8 +24,9 @@ pub struct StoreConfig {
     pub name: String,
     /// How long digests of processed events are kept (at least 30 days, and a week longer than the log keeps events).
     pub dedupe_for: Duration,
-    /// How long events are kept.
-    pub events_for: Duration,
+    /// How long events, decisions and what ended enrollments leave behind are kept; events and decisions for that long,
+    /// what enrollments leave behind no shorter than digests.
+    pub keep_for: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
     /// How long to wait for a free connection.
@@ -47,7 +48,7 @@ impl StoreConfig {
             connections: 16,
             name: "drumbeat".to_owned(),
             dedupe_for: 30 * DAY,
-            events_for: 180 * DAY,
+            keep_for: 180 * DAY,
             statement_timeout: Duration::from_secs(30),
             acquire_timeout: Duration::from_secs(10),
             poll: Duration::from_millis(20),

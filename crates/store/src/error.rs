@@ -24,7 +24,7 @@ impl Fail {
         match self {
             Self::Store(error) => error,
             Self::Contended(text) => StoreError::Conflict(text),
-            Self::Grew => StoreError::Conflict("what the inputs touch kept growing".to_owned()),
+            Self::Grew => StoreError::Contended("what the inputs touch kept growing".to_owned()),
             Self::OutOfIds => StoreError::Rejected("a fold makes more and more rows".to_owned()),
         }
     }
@@ -58,9 +58,7 @@ impl From<DbErr> for Fail {
             DbErr::RecordNotInserted | DbErr::RecordNotUpdated => {
                 Self::Contended("a row changed meanwhile".to_owned())
             }
-            DbErr::Json(_) | DbErr::Type(_) | DbErr::TryIntoErr { .. } => {
-                Self::Store(StoreError::Inconsistent("a stored row cannot be read".to_owned()))
-            }
+            DbErr::Json(_) | DbErr::Type(_) | DbErr::TryIntoErr { .. } => damaged("it cannot be read"),
             _ => unavailable("the database did not answer as expected"),
         }
     }
@@ -72,6 +70,10 @@ fn unavailable(text: impl Into<String>) -> Fail {
 
 fn rejected(text: impl Into<String>) -> Fail {
     Fail::Store(StoreError::Rejected(text.into()))
+}
+
+fn damaged(text: impl Into<String>) -> Fail {
+    Fail::Store(StoreError::Damaged(text.into()))
 }
 
 fn inconsistent(text: impl Into<String>) -> Fail {
@@ -91,11 +93,11 @@ fn classify(error: &sqlx::Error) -> Fail {
             rejected("a value cannot be written as the column's type")
         }
         Error::Configuration(_) => inconsistent("the store's address or settings cannot be used"),
-        Error::TypeNotFound { .. }
-        | Error::ColumnIndexOutOfBounds { .. }
-        | Error::ColumnNotFound(_)
-        | Error::ColumnDecode { .. }
-        | Error::Decode(_) => inconsistent("a stored row cannot be read"),
+        Error::ColumnDecode { .. } | Error::Decode(_) => damaged("it cannot be read"),
+        // Of the schema, not of the row.
+        Error::TypeNotFound { .. } | Error::ColumnIndexOutOfBounds { .. } | Error::ColumnNotFound(_) => {
+            inconsistent("a statement's columns are not the ones expected")
+        }
         _ => unavailable("the connection to the database broke"),
     }
 }
@@ -145,10 +147,10 @@ fn classify_sqlite(code: i32, message: &str) -> Fail {
 
 /// A column that cannot be read. The driver's words may hold the value, so only the place is said.
 pub(crate) fn read(place: usize, _error: &sqlx::Error) -> StoreError {
-    StoreError::Inconsistent(format!("column {place} of a stored row cannot be read"))
+    StoreError::Damaged(format!("its column {place} cannot be read"))
 }
 
 /// A stored word that no longer means anything.
 pub(crate) fn known<T>(value: Option<T>, what: &'static str) -> StoreResult<T> {
-    value.ok_or_else(|| StoreError::Inconsistent(format!("a stored {what} is unknown to this version")))
+    value.ok_or_else(|| StoreError::Damaged(format!("its {what} is unknown to this version")))
 }

@@ -10,6 +10,7 @@ use ports::{StoreError, StoreResult};
 
 use crate::Store;
 use crate::error::Fail;
+use crate::retention::{Forget, Sweep};
 use crate::session::{Tx, Work};
 use crate::sql::{Dialect, micros};
 
@@ -168,11 +169,13 @@ impl Housekeeping for Store {
             (("id", "commands", "done_at is not null and done_at"), COMMANDS_FOR, Which::Wall),
             (("id", "asides", "at"), ASIDES_FOR, Which::Wall),
             (("workspace, budget", "budgets", "forget_after"), DAY, Which::Business),
-            ((event_key, events, "received_at"), self.events_for, Which::Wall),
+            ((event_key, events, "received_at"), self.keep_for, Which::Wall),
+            (("workspace, kind, hash, source, digest", "strays", "at"), self.keep_for, Which::Wall),
         ];
-        let mut gone = 0;
+        // What a person asked for comes before what only takes room.
+        let mut gone = self.purge().await?;
         if postgres {
-            let days = Days { keep: self.events_for };
+            let days = Days { keep: self.keep_for };
             // There is a week's reserve and a table for the rest, so the next call will do.
             if let Err(fail) = self.database.transact(Arc::new(days)).await {
                 tracing::warn!(reason = %fail.into_error(), "the tables of the coming days were not made");
@@ -182,6 +185,11 @@ impl Housekeeping for Store {
             let work = Expire { rows, keep, clock, slice: limit };
             gone += self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
         }
+        let decisions = Forget { keep: self.keep_for, slice: limit };
+        gone += self.database.transact(Arc::new(decisions)).await.map_err(Fail::into_error)?;
+        // A repeated event must not find its enrollment gone.
+        let ended = Sweep { keep: self.keep_for.max(self.dedupe_for), slice: limit };
+        gone += self.database.transact(Arc::new(ended)).await.map_err(Fail::into_error)?;
         Ok(gone)
     }
 

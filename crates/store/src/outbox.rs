@@ -1,5 +1,6 @@
 //! The outbox: messages written with what they tell of, relayed under a lease a shard, deleted once acknowledged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::Shard;
 use ports::StoreResult;
-use ports::bus::Message;
+use ports::bus::{CE_SEQUENCE, Message, Topic};
 use ports::relay::{Outbox, OutboxRow};
 use ports::wake::Wake;
 use uuid::Uuid;
@@ -107,8 +108,12 @@ fn read(row: &Row) -> StoreResult<OutboxRow> {
     let id = row.int()?;
     let topic = known(crate::offsets::topic(&row.text()?), "topic")?;
     let key = row.bytes()?;
-    let headers = from_json(&row.text()?, "header")?;
+    let mut headers: BTreeMap<String, String> = from_json(&row.text()?, "header")?;
     let payload = Bytes::from(row.bytes()?);
+    if topic == Topic::Outcomes {
+        // Numbered while the locks of what it tells of were held: the order of the commits.
+        headers.insert(CE_SEQUENCE.to_owned(), format!("{id:020}"));
+    }
     Ok(OutboxRow { id, message: Message { topic, key, headers, payload } })
 }
 

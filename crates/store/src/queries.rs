@@ -47,12 +47,11 @@ async fn find_contact(
 }
 
 fn decision(body: &[u8]) -> StoreResult<DecisionRecord> {
-    DecisionRecord::from_bytes(body)
-        .map_err(|_| StoreError::Inconsistent("a stored decision cannot be read".to_owned()))
+    DecisionRecord::from_bytes(body).map_err(|_| StoreError::Damaged("a decision cannot be read".to_owned()))
 }
 
 fn event(body: &[u8]) -> StoreResult<Event> {
-    Event::from_bytes(body).map_err(|_| StoreError::Inconsistent("a stored event cannot be read".to_owned()))
+    Event::from_bytes(body).map_err(|_| StoreError::Damaged("an event cannot be read".to_owned()))
 }
 
 impl Store {
@@ -145,7 +144,7 @@ impl Store {
             // The enrollment's, which a merge moves on.
             let contact = enrollment.as_ref().and_then(|one| contacts.get(&one.contact)).cloned();
             let (Some(enrollment), Some(contact)) = (enrollment, contact) else {
-                return Err(StoreError::Inconsistent("a touch has no enrollment or contact".to_owned()));
+                return Err(StoreError::Damaged("a touch has no enrollment or contact".to_owned()));
             };
             let body = bodies.remove(&touch.id.0);
             Ok(TaskView { touch, enrollment, contact, body })

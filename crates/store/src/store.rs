@@ -28,7 +28,7 @@ pub struct Store {
     pub(crate) signals: Arc<Signals>,
     pub(crate) announced: Arc<Announced>,
     pub(crate) dedupe_for: Duration,
-    pub(crate) events_for: Duration,
+    pub(crate) keep_for: Duration,
     /// Where the sweep of held touches goes on.
     pub(crate) release_cursor: Arc<AtomicI64>,
     poll: Duration,
@@ -68,7 +68,7 @@ impl Store {
             signals,
             announced: Arc::new(Announced::default()),
             dedupe_for: config.dedupe_for,
-            events_for: config.events_for,
+            keep_for: config.keep_for,
             release_cursor: Arc::default(),
             poll: config.poll,
         };

@@ -141,6 +141,58 @@ async fn units_that_come_together_share_a_commit() {
     assert_eq!(store.summary(&Workspace::main()).await.unwrap().live, 49);
 }
 
+/// Not a test of its own: the process whose disk is full for the next one. Says of each event how it was answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a_full_disk_fails_every_unit_of_the_group"]
+async fn writes_to_a_full_disk() {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let file = SqliteFile::make("child").await.unwrap();
+    let store = Store::connect(StoreConfig { url, ..file.config() }).await.unwrap();
+    let now = store.now().await.unwrap();
+    let units = (0..80).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let id = format!("e{number}");
+            let mut form = form(&id, &format!("{id}@example.com"), now);
+            form.event.detail.data = domain::attributes::Attributes::new().with("text", "x".repeat(60_000));
+            let answer = store.run(events([form.input()]), Mini::new()).await;
+            println!("{} {id}", if answer.is_ok() { "answered" } else { "failed" });
+        })
+    });
+    for unit in units.collect::<Vec<_>>() {
+        unit.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_every_unit_of_the_group() {
+    let file = SqliteFile::make("full").await.unwrap();
+    file.store().await.close().await;
+    // No file of the child may grow beyond one or two megabytes, as the shell counts.
+    let command = format!(
+        "trap '' XFSZ; ulimit -f 2048; exec '{}' --exact writes_to_a_full_disk --ignored --nocapture",
+        std::env::current_exe().unwrap().display()
+    );
+    let child = Command::new("sh").args(["-c", &command]).env(CHILD, file.url()).output().unwrap();
+
+    let output = String::from_utf8_lossy(&child.stdout).into_owned();
+    let said = |word: &str| -> Vec<String> {
+        // The first line of it follows the name of the test on its own line.
+        let lines = output.lines().filter_map(|line| line.split_once(&format!("{word} ")));
+        lines.map(|(_, id)| id.to_owned()).filter(|id| id.starts_with('e')).collect()
+    };
+    let (answered, failed) = (said("answered"), said("failed"));
+    let rows = run(&file.url(), "select email from contacts").await;
+    let mut stored: Vec<String> =
+        rows.iter().map(|row| row.get::<String, _>(0).trim_end_matches("@example.com").to_owned()).collect();
+    let mut expected = answered.clone();
+    stored.sort();
+    expected.sort();
+    assert_eq!(answered.len() + failed.len(), 80, "{output}");
+    assert!(failed.len() > 20, "the disk was full: {output}");
+    assert_eq!(stored, expected, "what was answered is there, and nothing else");
+}
+
 #[tokio::test]
 async fn the_clock_keeps_its_origin_and_speed() {
     let file = SqliteFile::make("clock").await.unwrap();

@@ -38,20 +38,21 @@ pub(crate) async fn settle(deps: &Deps, batch: Vec<Settled>) -> usize {
     while let Some(batch) = pending.pop() {
         match fold(deps, &batch).await {
             Ok(()) => {}
+            Err(error) if error.asks_for_fewer() && batch.len() > 1 => {
+                let mut first = batch;
+                let second = first.split_off(first.len() / 2);
+                pending.push(second);
+                pending.push(first);
+            }
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "results wait for the store");
                 tokio::time::sleep(PATIENCE).await;
                 pending.push(batch);
             }
-            Err(error) if batch.len() == 1 => {
-                tracing::error!(error = %error, touch = %batch[0].touch, "a result cannot be settled");
-                refused += 1;
-            }
-            Err(_) => {
-                let mut first = batch;
-                let second = first.split_off(first.len() / 2);
-                pending.push(second);
-                pending.push(first);
+            Err(error) => {
+                let touches: Vec<i64> = batch.iter().map(|one| one.touch.0).collect();
+                tracing::error!(error = %error, ?touches, "results cannot be settled");
+                refused += batch.len();
             }
         }
     }

@@ -49,8 +49,12 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Conflict(_) => Self::Unreachable(error.to_string()),
-            StoreError::Rejected(_) | StoreError::Inconsistent(_) => Self::Refused(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Contended(_) => {
+                Self::Unreachable(error.to_string())
+            }
+            StoreError::Rejected(_) | StoreError::Damaged(_) | StoreError::Inconsistent(_) => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }

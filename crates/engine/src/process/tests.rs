@@ -18,10 +18,15 @@ use ports::unit::Fold;
 
 use super::*;
 
-/// A store that refuses every unit with a poisoned event, keeps the offset, and counts.
+/// A store that refuses every unit with a poisoned event, or with more than hold still at once, keeps the offset, and
+/// counts.
 #[derive(Default)]
 struct Units_ {
     poison: Vec<&'static str>,
+    /// Events whose contact's row cannot be read.
+    damaged: Vec<&'static str>,
+    /// How many events at once are the most whose contacts do not grow under the unit.
+    still: Option<usize>,
     offset: Mutex<Option<i64>>,
     applied: Mutex<Vec<String>>,
     letters: Mutex<Vec<Message>>,
@@ -42,6 +47,12 @@ impl Units for Units_ {
             .collect();
         if ids.iter().any(|id| self.poison.contains(&id.as_str())) {
             return Err(StoreError::Rejected("poison".to_owned()));
+        }
+        if ids.iter().any(|id| self.damaged.contains(&id.as_str())) {
+            return Err(StoreError::Damaged("its suppression cannot be read".to_owned()));
+        }
+        if self.still.is_some_and(|most| ids.len() > most) {
+            return Err(StoreError::Contended("what the inputs touch kept growing".to_owned()));
         }
         let advance = unit.advance.unwrap();
         let mut offset = self.offset.lock().unwrap();
@@ -209,4 +220,55 @@ async fn a_zombie_whose_offset_moved_applies_nothing() {
 
     assert!(matches!(done, Err(ProcessError::Store(StoreError::Conflict(_)))), "{done:?}");
     assert!(store.applied.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_whose_closure_keeps_growing_is_halved_until_it_goes_through() {
+    for (still, runs) in [(1, 15), (3, 7), (4, 3)] {
+        let store = Arc::new(Units_ { still: Some(still), ..Units_::default() });
+
+        let done = processor(&store)
+            .process(&batch(&["a", "b", "c", "d", "e", "f", "g", "h"], None), &Numbered)
+            .await
+            .unwrap();
+
+        assert_eq!((done.report.fresh, done.dead), (8, 0), "none of it is anybody's fault");
+        assert_eq!(*store.applied.lock().unwrap(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
+        assert_eq!(*store.offset.lock().unwrap(), Some(8));
+        assert_eq!(*store.runs.lock().unwrap(), runs, "at most {still} at once");
+    }
+}
+
+#[tokio::test]
+async fn one_event_that_does_not_hold_still_is_tried_later_and_never_set_aside() {
+    let store = Arc::new(Units_ { still: Some(0), ..Units_::default() });
+
+    let done = processor(&store).process(&batch(&["a", "b"], None), &Numbered).await;
+
+    assert!(matches!(done, Err(ProcessError::Store(StoreError::Contended(_)))), "{done:?}");
+    assert!(store.letters.lock().unwrap().is_empty());
+    assert_eq!(*store.offset.lock().unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_event_that_meets_a_damaged_row_lets_its_neighbours_pass() {
+    let store = Arc::new(Units_ { damaged: vec!["b"], ..Units_::default() });
+
+    let done = processor(&store).process(&batch(&["a", "b", "c"], None), &Numbered).await.unwrap();
+
+    assert_eq!((done.report.fresh, done.dead), (2, 1));
+    assert_eq!(*store.applied.lock().unwrap(), ["a", "c"]);
+    assert_eq!(*store.offset.lock().unwrap(), Some(3));
+    assert_eq!(store.letters.lock().unwrap()[0].headers["error"], "its suppression cannot be read");
+}
+
+#[tokio::test]
+async fn a_zombie_is_not_halved() {
+    let store = Arc::new(Units_::default());
+    *store.offset.lock().unwrap() = Some(9);
+
+    let done = processor(&store).process(&batch(&["a", "b", "c", "d"], None), &Numbered).await;
+
+    assert!(matches!(done, Err(ProcessError::Store(StoreError::Conflict(_)))), "{done:?}");
+    assert_eq!(*store.runs.lock().unwrap(), 1, "whoever moved the offset has all of it");
 }

@@ -1,5 +1,6 @@
 //! Sessions with the database: transactions with retries, readers, and the database's now.
 
+mod caught;
 mod postgres;
 mod sqlite;
 mod writer;
@@ -222,7 +223,7 @@ impl Database {
         let link = crate::sql::begin(pool).await?;
         let mut tx = Tx::new(Conn::new(link, Arc::clone(&self.statements)), Arc::clone(&self.time));
         // Dropped on an error or when the caller gives up: rolled back.
-        let out = work.run(&mut tx).await?;
+        let out = caught::run(&**work, &mut tx).await?;
         tx.conn.commit().await?;
         Ok(out)
     }

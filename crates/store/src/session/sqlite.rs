@@ -22,21 +22,42 @@ impl Database {
     /// Opens a file whose schema is current: its writer and its readers.
     pub(crate) async fn open_sqlite(config: &StoreConfig, signals: Arc<Signals>) -> Result<Self, Fail> {
         let statements = Arc::new(AtomicU64::new(0));
-        let writing = options(&config.url)?.connect().await?;
-        let mut conn = Conn::new(Link::SqliteWriter(Box::new(writing)), Arc::clone(&statements));
+        let writing = Writing { options: options(&config.url)?, statements: Arc::clone(&statements) };
+        let mut conn = writing.open_patiently().await?;
         let business = business_clock(&mut conn, config).await?;
-        // From here on waiting for another process is the writer's, in shorter steps than SQLite's own.
-        conn.plain("pragma busy_timeout = 0").await?;
+        conn.plain(IMPATIENT).await?;
         let time = Arc::new(Time { source: Source::Process(Arc::clone(&config.clock)), business });
         let readers = SqlitePoolOptions::new()
             .max_connections(config.connections.max(2))
             .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
             .connect_lazy_with(options(&config.url)?.read_only(true));
-        let writer = Writer::start(conn, Arc::clone(&time), signals);
+        let writer = Writer::start(conn, writing, Arc::clone(&time), signals);
         Ok(Self { link: DatabaseLink::Sqlite { readers, writer }, time, statements })
     }
 }
+
+/// How the writer opens its file.
+pub(super) struct Writing {
+    options: SqliteConnectOptions,
+    statements: Arc<AtomicU64>,
+}
+
+impl Writing {
+    pub(super) async fn open(&self) -> Result<Conn, Fail> {
+        let mut conn = self.open_patiently().await?;
+        conn.plain(IMPATIENT).await?;
+        Ok(conn)
+    }
+
+    async fn open_patiently(&self) -> Result<Conn, Fail> {
+        let connection = self.options.connect().await?;
+        Ok(Conn::new(Link::SqliteWriter(Box::new(connection)), Arc::clone(&self.statements)))
+    }
+}
+
+/// Waiting for another process is the writer's, in shorter steps than SQLite's own.
+const IMPATIENT: &str = "pragma busy_timeout = 0";
 
 /// A pool of one for migrations; makes the file.
 pub(super) async fn for_migration(url: &str) -> Result<sea_orm::DatabaseConnection, Fail> {

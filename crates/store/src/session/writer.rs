@@ -3,6 +3,9 @@
 //! Each transaction is a savepoint in the group's transaction and is answered after the COMMIT, so that an answer means
 //! durable. A failed COMMIT answers all of the group as failed. Marks come last in a group, else a stop of the same
 //! commit would come before their requests. Another process that writes is waited for in short steps, and noticed.
+//!
+//! The task outlives what goes wrong in it: a transaction that panics is refused, and a connection that no longer takes
+//! transactions is opened anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +15,8 @@ use ports::StoreError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Time, Turn, Tx, Work};
+use super::caught::{self, caught};
+use super::{Time, Turn, Tx, Work, sqlite};
 use crate::error::Fail;
 use crate::sql::Conn;
 use crate::wake::Signals;
@@ -62,7 +66,7 @@ impl<W: Work> Job for Typed<W> {
     }
 
     async fn run(&mut self, tx: &mut Tx) -> bool {
-        let out = self.work.run(tx).await;
+        let out = caught::run(&*self.work, tx).await;
         let keep = out.is_ok();
         self.out = Some(out);
         keep
@@ -88,9 +92,9 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "the seam of this crate: one task a file, it ends with the store"
     )]
-    pub(super) fn start(conn: Conn, time: Arc<Time>, signals: Arc<Signals>) -> Self {
+    pub(super) fn start(conn: Conn, reopen: sqlite::Writing, time: Arc<Time>, signals: Arc<Signals>) -> Self {
         let (jobs, orders) = mpsc::channel(1024);
-        tokio::spawn(Task { tx: Tx::new(conn, time), orders, signals, version: None }.serve());
+        tokio::spawn(Task { tx: Tx::new(conn, time), reopen, orders, signals, version: None }.serve());
         Self { jobs }
     }
 
@@ -112,6 +116,8 @@ impl Writer {
 
 struct Task {
     tx: Tx,
+    /// How to open the file again.
+    reopen: sqlite::Writing,
     orders: mpsc::Receiver<Order>,
     signals: Arc<Signals>,
     /// SQLite's count of commits by other connections, as last seen.
@@ -145,7 +151,13 @@ impl Task {
                     return;
                 }
             };
-            let fate = self.commit_group(first, &mut group).await;
+            let fate = caught(self.commit_group(first, &mut group)).await.unwrap_or_else(|| {
+                tracing::error!("SQLite's writer panicked; its group is given up");
+                Err(StoreError::Unavailable("SQLite's writer panicked".to_owned()))
+            });
+            if fate.is_err() {
+                self.heal().await;
+            }
             for job in group.ran.into_iter().chain(group.last) {
                 job.answer(fate.clone());
             }
@@ -167,15 +179,22 @@ impl Task {
         }
         self.look().await;
         let outcome = self.run_group(first, group).await;
-        let outcome = match outcome {
+        match outcome {
             Ok(()) => self.tx.conn.plain("commit").await.map_err(Fail::into_error),
             Err(error) => Err(error),
-        };
-        if outcome.is_err() {
-            // Fails when SQLite rolled back by itself; either way nothing is left.
-            let _ = self.tx.conn.plain("rollback").await;
         }
-        outcome
+    }
+
+    /// After a group was lost: whatever state the connection is in, the next group gets another one.
+    async fn heal(&mut self) {
+        // Fails when SQLite rolled back by itself; either way nothing is left.
+        let _ = self.tx.conn.plain("rollback").await;
+        match self.reopen.open().await {
+            Ok(conn) => (self.tx.conn, self.version) = (conn, None),
+            Err(fail) => {
+                tracing::error!(error = %fail.into_error(), "SQLite's writer cannot open its file again");
+            }
+        }
     }
 
     /// Takes the file's write lock, waiting for other processes in short steps.
@@ -236,3 +255,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ impl Conn {
         if usize::try_from(changed).ok() == Some(rows) {
             return Ok(());
         }
-        Err(Fail::Store(StoreError::Inconsistent(format!("{what}: {changed} of {rows} rows were written"))))
+        Err(Fail::Store(StoreError::Damaged(format!("{what}: {changed} of {rows} rows were written"))))
     }
 
     /// The rows of a query.
@@ -267,7 +267,7 @@ impl Cursor<'_> {
     pub(crate) fn small<T: TryFrom<i64>>(&mut self) -> StoreResult<T> {
         let place = self.next;
         T::try_from(self.int()?).map_err(|_| {
-            StoreError::Inconsistent(format!("column {place} holds a number that is out of range"))
+            StoreError::Damaged(format!("its column {place} holds a number that is out of range"))
         })
     }
 
@@ -299,7 +299,7 @@ impl Cursor<'_> {
     pub(crate) fn half(&mut self) -> StoreResult<[u8; 16]> {
         let place = self.next;
         self.bytes()?.try_into().map_err(|_| {
-            StoreError::Inconsistent(format!("column {place} holds a digest of the wrong length"))
+            StoreError::Damaged(format!("its column {place} holds a digest of the wrong length"))
         })
     }
 }

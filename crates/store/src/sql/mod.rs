@@ -33,8 +33,8 @@ pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> StoreResult<String> {
 /// A value from stored JSON. The error says where it broke, never what it holds.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|error| {
-        StoreError::Inconsistent(format!(
-            "a stored {what} cannot be read: line {} column {}",
+        StoreError::Damaged(format!(
+            "its {what} cannot be read: line {} column {}",
             error.line(),
             error.column()
         ))

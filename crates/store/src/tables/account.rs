@@ -29,7 +29,7 @@ pub(crate) fn stored_text<T: serde::de::DeserializeOwned>(
     what: &'static str,
 ) -> StoreResult<T> {
     serde_json::from_value(serde_json::Value::String(text))
-        .map_err(|_| ports::StoreError::Inconsistent(format!("a stored {what} cannot be read")))
+        .map_err(|_| ports::StoreError::Damaged(format!("its {what} cannot be read")))
 }
 
 pub(crate) fn rows(accounts: &[&Account]) -> StoreResult<RowSet> {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 /// A stored name, checked again.
 pub(crate) fn name<T: TryFrom<String>>(text: String, what: &'static str) -> StoreResult<T> {
-    T::try_from(text).map_err(|_| StoreError::Inconsistent(format!("a stored {what} is not a name")))
+    T::try_from(text).map_err(|_| StoreError::Damaged(format!("its {what} is not a name")))
 }
 
 /// A stored name or none.

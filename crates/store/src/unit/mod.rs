@@ -2,10 +2,12 @@
 
 mod closure;
 mod dedupe;
+mod erasing;
 mod load;
 mod offset;
 mod write;
 
+pub(crate) use erasing::nameless;
 pub(crate) use load::{Hold, Loader};
 pub(crate) use offset::advance;
 pub(crate) use write::append;
@@ -15,7 +17,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use domain::id::EnrollmentId;
+use domain::decision::{Cause, Decision};
+use domain::enrollment::EnrollmentState;
+use domain::id::{ConnectorName, Digest, EnrollmentId};
 use domain::identity::HashKeys;
 use domain::input::Input;
 use domain::touch::TimerKind;
@@ -61,9 +65,17 @@ impl Work for UnitWork {
         }
         let held = world.touches.iter().filter(|(_, touch)| !touch.reserved.is_empty());
         let reserved = held.map(|(id, touch)| (*id, touch.reserved.clone())).collect();
+        let before = erasing::Before::look(&world, &admitted);
         let report = self.decide(&mut world, &admitted)?;
-        let writing =
-            Writing { world: &world, admitted: &admitted, letters: &self.unit.letters, reserved: &reserved };
+        let erased = before.map(|before| before.erased(&world)).unwrap_or_default();
+        let writing = Writing {
+            world: &world,
+            admitted: &admitted,
+            letters: &self.unit.letters,
+            reserved: &reserved,
+            keys: &self.keys,
+            erased: &erased,
+        };
         writing.write(tx).await?;
         if let Some(advance) = &self.unit.advance {
             offset::advance(&mut tx.conn, advance).await?;
@@ -141,7 +153,41 @@ fn report(world: &World, admitted: &[Admitted], live: &BTreeSet<EnrollmentId>) -
         enrolled,
         ended,
         commands_queued: world.commands.len(),
+        stopped_by: stopped_by(world, admitted),
+        crossed: crossed(world),
     }
+}
+
+/// When the events were received that made contacts leave, by a rule or by hand.
+fn stopped_by(world: &World, admitted: &[Admitted]) -> Vec<jiff::Timestamp> {
+    let left = |item: &Decision| {
+        matches!(item, Decision::Ended { state: EnrollmentState::Exited | EnrollmentState::Removed, .. })
+    };
+    let mut causes: BTreeSet<Digest> = BTreeSet::new();
+    for record in world.decisions.iter().filter(|record| record.items.iter().any(left)) {
+        if let Cause::Event { digest, .. } = &record.cause {
+            causes.insert(*digest);
+        }
+    }
+    if causes.is_empty() {
+        return Vec::new();
+    }
+    let events = admitted.iter().filter_map(|one| match &one.input {
+        Input::Event(event) if one.standing != Standing::Duplicate => Some(&event.event),
+        _ => None,
+    });
+    events.filter(|event| causes.contains(&event.digest)).map(|event| event.received_at).collect()
+}
+
+/// Where touches went whose stop came just after their mark.
+fn crossed(world: &World) -> Vec<ConnectorName> {
+    let items = world.decisions.iter().flat_map(|record| &record.items);
+    let keys = items.filter_map(|item| match item {
+        Decision::Touched { key, what, .. } if what.code == "crossed" => Some(*key),
+        _ => None,
+    });
+    let lane = |key| world.touches.iter().find(|(_, touch)| touch.key == key).map(|(_, touch)| touch);
+    keys.filter_map(lane).map(|touch| touch.lane.connector.clone()).collect()
 }
 
 /// How many row ids a unit is given at first.

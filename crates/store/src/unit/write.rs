@@ -1,10 +1,11 @@
 //! Writing what a fold changed, one or two statements a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{Published as _, Wire as _};
 use domain::decision::{Cause, DecisionRecord};
-use domain::id::{EnrollmentId, Shard, TouchId};
+use domain::id::{Digest, EnrollmentId, Shard, SourceName, TouchId};
+use domain::identity::HashKeys;
 use domain::input::{EventInput, Input, TouchReport};
 use domain::touch::{AttemptResult, Timer, Touch};
 use domain::world::{Mark, Rows, World};
@@ -17,6 +18,7 @@ use crate::error::Fail;
 use crate::session::Tx;
 use crate::sql::{Conn, RowSet, micros, to_json};
 use crate::tables::{account, contact, enrollment, identity, insert, insert_from, timer, touch, update};
+use crate::unit::erasing::{self, Erased};
 
 /// What is to be written.
 pub(super) struct Writing<'a> {
@@ -25,7 +27,13 @@ pub(super) struct Writing<'a> {
     pub(super) letters: &'a [Message],
     /// What touches had reserved when they were read.
     pub(super) reserved: &'a BTreeMap<TouchId, Vec<String>>,
+    pub(super) keys: &'a HashKeys,
+    /// Whom the fold erased.
+    pub(super) erased: &'a [Erased],
 }
+
+/// By what an event is known.
+type Place = (SourceName, Digest);
 
 /// The rows of a table by what to do.
 struct Changes<'a, V> {
@@ -65,8 +73,9 @@ impl Writing<'_> {
         self.budgets(tx).await?;
         self.commands(tx).await?;
         let conn = &mut tx.conn;
-        self.events(conn).await?;
-        self.decisions(conn).await?;
+        let forgotten = erasing::forgotten(&self.world.decisions);
+        self.events(conn, &forgotten).await?;
+        self.decisions(conn, &forgotten).await?;
         self.outbox(conn).await
     }
 
@@ -215,12 +224,15 @@ impl Writing<'_> {
         insert(&mut tx.conn, "commands", set).await
     }
 
-    async fn events(&self, conn: &mut Conn) -> Result<(), Fail> {
+    async fn events(&self, conn: &mut Conn, forgotten: &BTreeSet<Place>) -> Result<(), Fail> {
         let new = self.admitted.iter().filter(|one| one.standing != Standing::Duplicate);
         let events: Vec<&EventInput> = new
             .filter_map(|one| match &one.input {
                 Input::Event(event) => Some(event),
                 Input::Timer(_) | Input::Touch(_) => None,
+            })
+            .filter(|input| {
+                forgotten.is_empty() || !forgotten.contains(&(input.event.source.clone(), input.event.digest))
             })
             .collect();
         let all = events.iter().map(|input| &input.event);
@@ -231,11 +243,50 @@ impl Writing<'_> {
             .int("received_at", all.clone().map(|event| micros(event.received_at)))
             .text("kind", all.clone().map(|event| event.kind.as_str()))
             .bytes("body", all.map(|event| event.to_bytes().to_vec()));
-        insert(conn, "events", set).await
+        insert(conn, "events", set).await?;
+        self.strays(conn, &events).await?;
+        self.erasures(conn).await
     }
 
-    async fn decisions(&self, conn: &mut Conn) -> Result<(), Fail> {
+    /// Under which names events can be found that no contact leads to.
+    async fn strays(&self, conn: &mut Conn, events: &[&EventInput]) -> Result<(), Fail> {
+        let events = events.iter().map(|input| &*input.event);
+        let strays = erasing::strays(&self.world.decisions, events, self.keys);
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let set = identity::keys(strays.iter().map(|(key, _)| key))
+            .text("source", strays.iter().map(|(_, event)| event.source.as_str()))
+            .bytes("digest", strays.iter().map(|(_, event)| event.digest.0.to_vec()))
+            .int("at", strays.iter().map(|(_, event)| micros(event.received_at)));
+        let stmt = insert_from(conn, "strays", set).sql(" order by 1, 2, 3, 4, 5 on conflict do nothing");
+        conn.run(stmt).await.map(drop)
+    }
+
+    /// Who is to be forgotten elsewhere too.
+    async fn erasures(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let mut names = Vec::with_capacity(self.erased.len());
+        for one in self.erased {
+            names.push(to_json(&one.names)?);
+        }
+        let set = RowSet::new(self.erased.len())
+            .text("workspace", self.erased.iter().map(|one| one.workspace.as_str()))
+            .opt_int("contact", self.erased.iter().map(|one| one.contact.map(|contact| contact.0)))
+            .text("names", names.into_iter())
+            .int("at", self.erased.iter().map(|_| micros(self.world.now)));
+        insert(conn, "erasures", set).await
+    }
+
+    async fn decisions(&self, conn: &mut Conn, forgotten: &BTreeSet<Place>) -> Result<(), Fail> {
         let records = &self.world.decisions;
+        let body = |record: &DecisionRecord| match &record.cause {
+            Cause::Event { digest, source, .. }
+                if !forgotten.is_empty() && forgotten.contains(&(source.clone(), *digest)) =>
+            {
+                erasing::nameless(record).to_bytes().to_vec()
+            }
+            _ => record.to_bytes().to_vec(),
+        };
         let event = |record: &DecisionRecord| match &record.cause {
             Cause::Event { digest, source, .. } => Some((source.as_str().to_owned(), digest.0.to_vec())),
             Cause::Timer { .. } | Cause::Touch { .. } => None,
@@ -246,7 +297,7 @@ impl Writing<'_> {
             .opt_text("source", records.iter().map(|one| event(one).map(|(source, _)| source)))
             .opt_bytes("digest", records.iter().map(|one| event(one).map(|(_, digest)| digest)))
             .int("at", records.iter().map(|one| micros(one.at)))
-            .bytes("body", records.iter().map(|one| one.to_bytes().to_vec()));
+            .bytes("body", records.iter().map(body));
         insert(conn, "decisions", set).await
     }
 

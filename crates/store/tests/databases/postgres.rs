@@ -128,13 +128,15 @@ fn note_skipped(case: &str) {
 }
 
 /// Every moment in the store, so that making them older lets time pass.
-const MOMENTS: [(&str, &[&str]); 9] = [
+const MOMENTS: [(&str, &[&str]); 11] = [
     ("dedupe", &["seen_at"]),
     ("workers", &["beat_at", "unbroken_since"]),
     ("in_flight", &["at", "taken_at"]),
     ("timers", &["due_at"]),
     ("touches", &["due_at"]),
     ("commands", &["due_at", "created_at", "done_at"]),
+    ("enrollments", &["ended_at"]),
+    ("decisions", &["at"]),
     ("leases", &["held_until"]),
     ("budgets", &["forget_after"]),
     ("events", &["received_at"]),
@@ -166,6 +168,42 @@ impl Fixture for PostgresDatabase {
         let older = format!("jsonb_set(h, '{{until}}', to_jsonb((h ->> 'until')::bigint - {by}))");
         let holders = format!("select jsonb_agg({older}) from jsonb_array_elements(holders::jsonb) h");
         run(&self.url, &format!("update permits set holders = coalesce(({holders})::text, '[]')")).await;
+    }
+
+    async fn tamper(&self, statement: &str) {
+        run(&self.url, statement).await;
+    }
+
+    async fn holding(&self, bytes: &str) -> Vec<String> {
+        let mut conn = self.connect().await;
+        let columns = "select table_name::text, column_name::text, data_type::text from information_schema.columns \
+                       where table_schema = 'public' order by 1, 2";
+        let mut places = Vec::new();
+        for row in sqlx::query(columns).fetch_all(&mut conn).await.expect("columns can be listed") {
+            let (table, column, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+            let value = if kind == "bytea" {
+                format!("\"{column}\"")
+            } else {
+                format!("convert_to(\"{column}\"::text, 'UTF8')")
+            };
+            let query = format!(
+                "select exists (select 1 from {table} where position('{bytes}'::bytea in {value}) > 0)"
+            );
+            let found = sqlx::query(AssertSqlSafe(query))
+                .fetch_one(&mut conn)
+                .await
+                .expect("a column can be searched");
+            if found.get(0) {
+                places.push(format!("{table}.{column}"));
+            }
+        }
+        places
+    }
+
+    async fn count(&self, table: &str) -> i64 {
+        let mut conn = self.connect().await;
+        let query = format!("select count(*) from {table}");
+        sqlx::query(AssertSqlSafe(query)).fetch_one(&mut conn).await.expect("rows can be counted").get(0)
     }
 
     fn statements(&self) -> u64 {

@@ -13,7 +13,7 @@ use super::{Fixture, Mini, StorePorts, events, settle, stop};
 use std::sync::Arc;
 
 /// Commands of the suite's connector, for a minute.
-fn take(limit: usize) -> Take {
+pub(super) fn take(limit: usize) -> Take {
     Take { connector: lane().connector, limit, lease: Duration::from_secs(60) }
 }
 

@@ -41,7 +41,7 @@ pub async fn units_on_the_same_contacts_end_with_one_contact_each(fixture: &impl
                     match store.run(unit(task, round), Mini::new()).await {
                         Ok(report) => break assert_eq!(report.enrolled, PEOPLE),
                         // What the closure of a unit grew by meanwhile is found at the next try.
-                        Err(StoreError::Conflict(_)) if tries < 20 => tries += 1,
+                        Err(StoreError::Contended(_)) if tries < 20 => tries += 1,
                         Err(error) => panic!("{error}"),
                     }
                 }

@@ -16,6 +16,8 @@ pub mod dedupe;
 #[doc(hidden)]
 pub mod dispatch;
 #[doc(hidden)]
+pub mod erasure;
+#[doc(hidden)]
 pub mod flags;
 #[doc(hidden)]
 pub mod growth;
@@ -26,6 +28,8 @@ pub mod offsets;
 pub mod people;
 #[doc(hidden)]
 pub mod relay;
+#[doc(hidden)]
+pub mod retention;
 #[doc(hidden)]
 pub mod survey;
 #[doc(hidden)]
@@ -101,6 +105,15 @@ pub trait Fixture: Send + Sync {
     /// Lets time pass: moves the clock, or makes what is stored older.
     async fn elapse(&self, by: Duration);
 
+    /// Runs a statement past the store, as a damaged disk or a careless hand would.
+    async fn tamper(&self, statement: &str);
+
+    /// Every place, as `table.column`, of which some row holds these bytes.
+    async fn holding(&self, bytes: &str) -> Vec<String>;
+
+    /// How many rows a table has.
+    async fn count(&self, table: &str) -> i64;
+
     /// How many statements the stores of this fixture have run.
     fn statements(&self) -> u64;
 
@@ -130,11 +143,14 @@ macro_rules! store_conformance {
             units::what_is_written_is_read_back,
             units::a_unit_of_many_takes_as_many_statements_as_a_unit_of_one,
             units::a_panic_is_the_inputs_fault_and_writes_nothing,
+            units::a_panic_outside_of_the_fold_is_refused_and_ends_nothing,
             units::a_fold_gets_more_ids_when_it_needs_them,
             units::a_timer_fires_once,
             units::an_input_that_names_nothing_changes_nothing,
             units::an_overtaken_timer_is_dropped,
             units::letters_go_out_with_the_offset,
+            units::a_damaged_row_is_told_apart_from_a_damaged_store,
+            units::a_timer_that_cannot_be_read_keeps_no_other_back,
             units::two_workspaces_never_meet,
             units::a_task_key_leads_to_its_touch_in_its_own_workspace_only,
             growth::an_account_wide_event_reaches_its_siblings,
@@ -178,6 +194,11 @@ macro_rules! store_conformance {
             relay::a_shard_is_leased_to_one,
             relay::things_set_aside_are_shown_once,
             survey::what_waits_is_counted,
+            retention::what_ended_long_ago_goes_but_for_what_re_entry_asks,
+            retention::what_is_still_under_way_of_an_ended_enrollment_stays,
+            erasure::nothing_is_left_of_an_erased_person_but_hashes,
+            erasure::an_older_event_of_an_erased_person_leaves_no_trace,
+            erasure::an_erasure_waits_for_the_attempt_that_is_in_flight,
             content::an_unchanged_text_makes_no_version,
             content::a_draft_is_not_in_force,
             content::a_version_with_live_enrollments_stays_in_force,

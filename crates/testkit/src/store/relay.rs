@@ -1,11 +1,12 @@
 //! The outbox, and what was set aside.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::id::{Shard, Workspace};
 use jiff::Timestamp;
 use ports::StoreError;
-use ports::bus::{Message, StoredOffset, Topic};
+use ports::bus::{CE_SEQUENCE, Message, StoredOffset, Topic};
 use ports::relay::{AsideList, SetAside};
 use ports::unit::Advance;
 use std::sync::Arc;
@@ -51,6 +52,16 @@ pub async fn the_outbox_keeps_the_order_of_a_key(fixture: &impl Fixture) {
         );
         assert!(mine.iter().all(|(shard, ..)| *shard == mine[0].0), "one key, one shard");
         assert!(mine.is_sorted_by_key(|(_, id, ..)| *id));
+        let mut sequences = Vec::new();
+        for row in store.head(mine[0].0, 100).await.unwrap() {
+            if row.message.key == key.as_bytes() {
+                sequences.push(row.message.headers[CE_SEQUENCE].clone());
+            }
+        }
+        assert!(sequences.len() == 5 && sequences.is_sorted(), "and consumers can tell: {sequences:?}");
+        assert!(
+            sequences.iter().collect::<BTreeSet<_>>().len() == 5 && sequences[0].len() == sequences[4].len()
+        );
     }
 }
 

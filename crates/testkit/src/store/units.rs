@@ -75,6 +75,39 @@ pub async fn a_panic_is_the_inputs_fault_and_writes_nothing(fixture: &impl Fixtu
     assert_eq!((healed.fresh, healed.enrolled), (2, 2));
 }
 
+/// Panics before it folds anything, where the store asks what an event reaches.
+struct Unreachable;
+
+impl ports::unit::Fold for Unreachable {
+    fn catalog(&self) -> Arc<domain::catalog::Catalog> {
+        catalog()
+    }
+
+    fn reach(&self, _: &domain::input::EventInput) -> ports::unit::Reach {
+        panic!("on purpose");
+    }
+
+    fn fold(
+        &self,
+        _: &mut domain::world::World,
+        _: &[ports::unit::Admitted],
+    ) -> Result<(), ports::unit::FoldError> {
+        Ok(())
+    }
+}
+
+pub async fn a_panic_outside_of_the_fold_is_refused_and_ends_nothing(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    let filled = || events([form("e1", "ada@example.com", now).input()]);
+
+    let refused = store.run(filled(), Arc::new(Unreachable)).await;
+    let healed = store.run(filled(), Mini::new()).await.unwrap();
+
+    assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
+    assert_eq!((healed.fresh, healed.enrolled), (1, 1));
+}
+
 pub async fn a_fold_gets_more_ids_when_it_needs_them(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let now = store.now().await.unwrap();
@@ -119,6 +152,44 @@ pub async fn an_overtaken_timer_is_dropped(fixture: &impl Fixture) {
 
     assert_eq!(report.fresh, 0);
     assert_eq!(store.due_timers(10).await.unwrap(), [due]);
+}
+
+pub async fn a_damaged_row_is_told_apart_from_a_damaged_store(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    let people = ["ada@one.example", "bob@two.example"];
+    store.run(events(people.map(|who| form(who, who, now).input())), Mini::new()).await.unwrap();
+    fixture.tamper("update contacts set suppressions = 'garbled' where email = 'ada@one.example'").await;
+    let again = |who: &str| form(&format!("again {who}"), who, now).input();
+
+    let both = store.run(events(people.map(again)), Mini::new()).await;
+    let ada = store.run(events([again(people[0])]), Mini::new()).await;
+    let bob = store.run(events([again(people[1])]), Mini::new()).await.unwrap();
+
+    assert!(matches!(both, Err(StoreError::Damaged(_))), "{both:?}");
+    let Err(StoreError::Damaged(why)) = ada else { panic!("{ada:?}") };
+    assert_eq!(why, "its suppression cannot be read: line 1 column 1", "no word of what is in it");
+    assert_eq!(bob.fresh, 1, "and her event is not remembered as processed");
+    fixture.tamper("update contacts set suppressions = (select min(suppressions) from contacts where email = 'bob@two.example')").await;
+    assert_eq!(store.run(events([again(people[0])]), Mini::new()).await.unwrap().fresh, 1);
+
+    fixture.tamper("alter table contacts rename column phone to number").await;
+    let schema = store.run(events([form("e9", people[1], now).input()]), Mini::new()).await;
+    assert!(matches!(schema, Err(StoreError::Inconsistent(_))), "no event is at fault: {schema:?}");
+}
+
+pub async fn a_timer_that_cannot_be_read_keeps_no_other_back(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    let people = ["ada@one.example", "bob@two.example"];
+    store.run(events(people.map(|who| form(who, who, now).input())), waiting()).await.unwrap();
+    let due = store.due_timers(10).await.unwrap();
+    assert_eq!(due.len(), 2);
+
+    let spoil = format!("update timers set kind = 'sundial' where enrollment = {}", due[0].enrollment.0);
+    fixture.tamper(&spoil).await;
+
+    assert_eq!(store.due_timers(10).await.unwrap(), due[1..]);
 }
 
 pub async fn letters_go_out_with_the_offset(fixture: &impl Fixture) {

@@ -46,7 +46,7 @@ pub(crate) async fn open_store(
         speed,
         connections: config.store.connections.get(),
         name: format!("drumbeat-{name}"),
-        events_for: config.store.keep.get(),
+        keep_for: config.store.keep.get(),
         dedupe_for: dedupe_for(config),
         acquire_timeout: config.store.acquire_timeout.get(),
         poll: config.dispatch.poll.get(),

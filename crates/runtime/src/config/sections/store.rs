@@ -28,7 +28,7 @@ pub struct Store {
     pub connections: NonZeroU32,
     /// How long a unit of work waits for a free connection.
     pub acquire_timeout: Period,
-    /// How long events are kept for backtests and explanations.
+    /// How long events and decisions are kept, and what ended enrollments leave behind.
     pub keep: Period,
 }
 

@@ -1,0 +1,444 @@
+//! Erasure beyond the unit: what other tables hold of a person who was erased.
+//!
+//! The unit that erases leaves keyed hashes and stops, clears the contact, and notes here whom it erased and what they were
+//! called. Right after, the person's events, decisions, attempts, touches and things set aside are removed or blanked, and
+//! the note with them. It stays while an attempt is in flight: its result is still to come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contracts::{DeadLetter, Wire as _};
+use domain::attributes::Attributes;
+use domain::decision::{Decision, DecisionRecord, Outcome};
+use domain::enrollment::Enrollment;
+use domain::id::Workspace;
+use domain::identity::{HashKeys, SubjectKeys};
+use ports::StoreResult;
+use ports::bus::Topic;
+
+use crate::Store;
+use crate::error::Fail;
+use crate::session::{Tx, Work};
+use crate::sql::{Conn, RowSet, from_json};
+use crate::tables::{self, enrollment, identity, workspace};
+use crate::unit::nameless;
+
+/// How many erasures are carried out in one go.
+const MOST: i64 = 50;
+/// How many rows are looked through at a time.
+const PAGE: i64 = 200;
+
+/// An erasure that is to be carried out.
+#[derive(Debug, Clone)]
+struct Erasure {
+    id: i64,
+    workspace: Workspace,
+    contact: Option<i64>,
+    names: SubjectKeys,
+}
+
+impl Erasure {
+    /// Whether a payload speaks of them: names an address or number, in whatever case.
+    fn is_named_in(&self, payload: &[u8]) -> bool {
+        let email = self.names.email.as_ref().map(|email| email.as_str().as_bytes());
+        let phone = self.names.phone.as_ref().map(|phone| phone.as_str().as_bytes());
+        email
+            .into_iter()
+            .chain(phone)
+            .any(|name| payload.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether a dead letter is about them: its event may name them by a CRM id alone.
+    fn is_named_in_letter(&self, payload: &[u8]) -> bool {
+        let same = |event: domain::event::Event| {
+            let named = event.subject.iter().collect::<BTreeSet<_>>();
+            event.workspace == self.workspace && self.names.iter().any(|name| named.contains(&name))
+        };
+        let event = DeadLetter::from_bytes(payload).ok().and_then(|letter| letter.event().ok());
+        event.is_some_and(same) || self.is_named_in(payload)
+    }
+}
+
+/// What messages and lists hold of them.
+#[derive(Debug, Default)]
+struct Found {
+    asides: BTreeSet<i64>,
+    /// Letters that wait in the outbox.
+    letters: BTreeSet<i64>,
+    /// Outcomes that wait in the outbox, blanked.
+    outcomes: BTreeMap<i64, Vec<u8>>,
+}
+
+impl Store {
+    /// Carries erasures out that were noted; says how many.
+    pub(crate) async fn purge(&self) -> StoreResult<usize> {
+        let mut done = 0;
+        for erasure in self.reading(self.erasures()).await? {
+            let id = erasure.id;
+            let outcome = async {
+                let found = self.find_messages(&erasure).await?;
+                let work = Purge { erasure, found, keys: Arc::clone(&self.keys) };
+                self.database.transact(Arc::new(work)).await
+            };
+            match outcome.await.map_err(Fail::into_error) {
+                Ok(Carried::Out) => done += 1,
+                Ok(Carried::Later) => {}
+                // One that cannot be carried out keeps no other back.
+                Err(error) if !error.is_transient() => {
+                    tracing::error!(error = %error, erasure = id, "an erasure cannot be carried out");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, Fail> {
+        let mut conn = self.database.reader().await?;
+        let stmt = conn
+            .stmt("select e.id, e.workspace, e.contact, e.names from erasures e order by e.id limit ")
+            .bind(MOST);
+        let mut erasures = Vec::new();
+        for row in conn.fetch(stmt).await? {
+            let mut row = row.cursor();
+            erasures.push(Erasure {
+                id: row.int()?,
+                workspace: workspace(row.text()?)?,
+                contact: row.opt_int()?,
+                names: from_json(&row.text()?, "name")?,
+            });
+        }
+        Ok(erasures)
+    }
+
+    /// Looks through what was set aside and what was not relayed yet, page by page and without a lock.
+    async fn find_messages(&self, erasure: &Erasure) -> Result<Found, Fail> {
+        let mut conn = self.database.reader().await?;
+        let mut found = Found::default();
+        let mut after = 0;
+        loop {
+            let stmt = conn
+                .stmt("select a.id, a.list, a.payload from asides a where a.workspace = ")
+                .bind(erasure.workspace.as_str())
+                .sql(" and a.id > ")
+                .bind(after)
+                .sql(" order by a.id limit ")
+                .bind(PAGE);
+            let rows = conn.fetch(stmt).await?;
+            for row in &rows {
+                let mut row = row.cursor();
+                after = row.int()?;
+                let (list, payload) = (row.text()?, row.bytes()?);
+                let named = if list == crate::asides::DEAD_LETTER {
+                    erasure.is_named_in_letter(&payload)
+                } else {
+                    erasure.is_named_in(&payload)
+                };
+                if named {
+                    found.asides.insert(after);
+                }
+            }
+            if rows.is_empty() {
+                break;
+            }
+        }
+        after = 0;
+        loop {
+            let stmt = conn
+                .stmt("select o.id, o.topic, o.payload from outbox o where o.id > ")
+                .bind(after)
+                .sql(" order by o.id limit ")
+                .bind(PAGE);
+            let rows = conn.fetch(stmt).await?;
+            for row in &rows {
+                let mut row = row.cursor();
+                after = row.int()?;
+                let (topic, payload) = (row.text()?, row.bytes()?);
+                found.look_at_message(after, &topic, &payload, erasure);
+            }
+            if rows.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl Found {
+    fn look_at_message(&mut self, id: i64, topic: &str, payload: &[u8], erasure: &Erasure) {
+        if topic == Topic::DeadLetter.as_str() {
+            if erasure.is_named_in_letter(payload) {
+                self.letters.insert(id);
+            }
+        } else if let Ok(mut outcome) = Outcome::from_bytes(payload)
+            && outcome.workspace == erasure.workspace
+            && outcome.contact.is_some_and(|contact| Some(contact.0) == erasure.contact)
+        {
+            blank(&mut outcome.what);
+            outcome.event = None;
+            self.outcomes.insert(id, outcome.to_bytes().to_vec());
+        }
+    }
+}
+
+/// Takes out what a decision saw.
+fn blank(decision: &mut Decision) {
+    match decision {
+        Decision::Refused { refusal, .. } => refusal.seen = serde_json::Value::Null,
+        Decision::Ignored { why } | Decision::Noted { what: why } | Decision::Advanced { why, .. } => {
+            why.text.clear();
+        }
+        Decision::Touched { what, .. } => what.text.clear(),
+        Decision::Scheduled { shifts, .. } => shifts.iter_mut().for_each(|shift| shift.text.clear()),
+        Decision::Enrolled { .. }
+        | Decision::Ended { .. }
+        | Decision::Paused { .. }
+        | Decision::Resumed { .. } => {}
+    }
+}
+
+/// How an erasure went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    Out,
+    /// An attempt is in flight.
+    Later,
+}
+
+/// One erasure, in one transaction: in the lock order contacts, enrollments, touches.
+struct Purge {
+    erasure: Erasure,
+    found: Found,
+    keys: Arc<HashKeys>,
+}
+
+#[async_trait]
+impl Work for Purge {
+    type Out = Carried;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Carried, Fail> {
+        let conn = &mut tx.conn;
+        let mut events = BTreeSet::new();
+        if let Some(contact) = self.erasure.contact {
+            let contacts = family(conn, contact).await?;
+            let enrollments = lock_enrollments(conn, &contacts).await?;
+            let touches = lock_touches(conn, &enrollments).await?;
+            if in_flight(conn, &touches).await? {
+                return Ok(Carried::Later);
+            }
+            forget_touches(conn, &touches).await?;
+            forget_enrollments(conn, enrollments).await?;
+            let stmt = conn
+                .stmt("select d.id, d.body from decisions d where d.contact")
+                .any(contacts.iter().copied());
+            forget_decisions(conn, stmt, &mut events).await?;
+        }
+        self.find_strays(conn, &mut events).await?;
+        self.forget_events(conn, &events).await?;
+        self.forget_messages(conn).await?;
+        let stmt = conn.stmt("delete from erasures where id = ").bind(self.erasure.id);
+        conn.run(stmt).await?;
+        Ok(Carried::Out)
+    }
+}
+
+/// Where an event is found: its source and digest.
+type Place = (String, Vec<u8>);
+
+impl Purge {
+    /// Events that name them and are of nobody, or of somebody else.
+    async fn find_strays(&self, conn: &mut Conn, events: &mut BTreeSet<Place>) -> Result<(), Fail> {
+        let names = self.erasure.names.iter();
+        let hashes: Vec<_> = names
+            .flat_map(|(kind, value)| self.keys.all(&self.erasure.workspace, kind, value).collect::<Vec<_>>())
+            .collect();
+        if hashes.is_empty() {
+            return Ok(());
+        }
+        let stmt = conn.stmt("select s.source, s.digest from ").rows(identity::keys(hashes.iter())).sql(
+            " cross join strays s where s.workspace = v.workspace and s.kind = v.kind and s.hash = v.hash",
+        );
+        let mut strays = BTreeSet::new();
+        for row in conn.fetch(stmt).await? {
+            let mut row = row.cursor();
+            strays.insert((row.text()?, row.bytes()?));
+        }
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let stmt = conn
+            .stmt("select d.id, d.body from ")
+            .rows(places(&strays))
+            .sql(" cross join decisions d where d.contact is null and d.source = v.source and d.digest = v.digest and d.workspace = ")
+            .bind(self.erasure.workspace.as_str());
+        forget_decisions(conn, stmt, events).await?;
+        events.extend(strays);
+        let stmt = conn.stmt("delete from strays where exists (select 1 from ").rows(identity::keys(hashes.iter())).sql(
+            " where v.workspace = strays.workspace and v.kind = strays.kind and v.hash = strays.hash) and workspace = ",
+        );
+        let stmt = stmt.bind(self.erasure.workspace.as_str());
+        conn.run(stmt).await.map(drop)
+    }
+
+    async fn forget_events(&self, conn: &mut Conn, events: &BTreeSet<Place>) -> Result<(), Fail> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let stmt = conn
+            .stmt("delete from events where exists (select 1 from ")
+            .rows(places(events))
+            .sql(" where v.source = events.source and v.digest = events.digest) and events.workspace = ")
+            .bind(self.erasure.workspace.as_str())
+            .sql(" and events.source")
+            .any_text(events.iter().map(|(source, _)| source.clone()));
+        conn.run(stmt).await.map(drop)
+    }
+
+    async fn forget_messages(&self, conn: &mut Conn) -> Result<(), Fail> {
+        let found = &self.found;
+        if !found.asides.is_empty() {
+            let stmt = conn.stmt("delete from asides where id").any(found.asides.iter().copied());
+            let gone = conn.run(stmt).await?;
+            tracing::info!(gone, "things set aside that spoke of an erased person are gone");
+        }
+        if !found.letters.is_empty() {
+            let stmt = conn.stmt("delete from outbox where id").any(found.letters.iter().copied());
+            conn.run(stmt).await?;
+        }
+        if found.outcomes.is_empty() {
+            return Ok(());
+        }
+        let set = RowSet::new(found.outcomes.len())
+            .int("id", found.outcomes.keys().copied())
+            .bytes("payload", found.outcomes.values().cloned());
+        // What was relayed meanwhile is no longer here.
+        let stmt =
+            conn.stmt("update outbox set payload = v.payload from ").rows(set).sql(" where outbox.id = v.id");
+        conn.run(stmt).await.map(drop)
+    }
+}
+
+fn places(events: &BTreeSet<Place>) -> RowSet {
+    RowSet::new(events.len())
+        .text("source", events.iter().map(|(source, _)| source.as_str()))
+        .bytes("digest", events.iter().map(|(_, digest)| digest.clone()))
+}
+
+/// The contact and those merged into it, locked.
+async fn family(conn: &mut Conn, contact: i64) -> Result<BTreeSet<i64>, Fail> {
+    let stmt = conn
+        .stmt("with recursive family(id) as (select id from contacts where id = ")
+        .bind(contact)
+        .sql(" union select c.id from family f join contacts c on c.merged_into = f.id where c.merged_into is not null) ")
+        .sql("select id from family");
+    let ids = numbers(conn, stmt).await?;
+    let stmt =
+        conn.stmt("select c.id from contacts c where c.id").any(ids.iter().copied()).sql(" order by c.id");
+    numbers(conn, stmt.lock("c")).await
+}
+
+async fn lock_enrollments(conn: &mut Conn, contacts: &BTreeSet<i64>) -> Result<Vec<Enrollment>, Fail> {
+    let stmt = conn.stmt("select e.id from enrollments e where e.contact").any(contacts.iter().copied());
+    let ids = numbers(conn, stmt).await?;
+    let stmt = conn
+        .stmt(&format!("select {} from enrollments e where e.id", enrollment::COLUMNS))
+        .any(ids)
+        .sql(" order by e.id")
+        .lock("e");
+    Ok(conn.fetch(stmt).await?.iter().map(enrollment::read).collect::<StoreResult<_>>()?)
+}
+
+async fn lock_touches(conn: &mut Conn, enrollments: &[Enrollment]) -> Result<BTreeSet<i64>, Fail> {
+    let stmt = conn
+        .stmt("select t.id from touches t where t.enrollment")
+        .any(enrollments.iter().map(|one| one.id.0));
+    let ids = numbers(conn, stmt).await?;
+    let stmt = conn.stmt("select t.id from touches t where t.id").any(ids).sql(" order by t.id").lock("t");
+    numbers(conn, stmt).await
+}
+
+async fn in_flight(conn: &mut Conn, touches: &BTreeSet<i64>) -> Result<bool, Fail> {
+    let stmt = conn
+        .stmt("select f.touch from in_flight f where f.touch")
+        .any(touches.iter().copied())
+        .sql(" limit 1");
+    Ok(conn.first(stmt).await?.is_some())
+}
+
+async fn numbers(conn: &mut Conn, stmt: crate::sql::Stmt) -> Result<BTreeSet<i64>, Fail> {
+    let mut numbers = BTreeSet::new();
+    for row in conn.fetch(stmt).await? {
+        numbers.insert(row.cursor().int()?);
+    }
+    Ok(numbers)
+}
+
+/// Bodies, answers and reasons; the rows stay, since tasks at the CRM are taken back by them.
+async fn forget_touches(conn: &mut Conn, touches: &BTreeSet<i64>) -> Result<(), Fail> {
+    let ids = || touches.iter().copied();
+    for text in [
+        "update attempts set body = null where touch",
+        "delete from results where touch",
+        "update touches set note = null, outcome = null, trace = null where id",
+        "update commands set result = null where done_at is not null and touch",
+    ] {
+        let stmt = conn.stmt(text).any(ids());
+        conn.run(stmt).await?;
+    }
+    Ok(())
+}
+
+/// What the events that enrolled them said, and how their steps went.
+async fn forget_enrollments(conn: &mut Conn, mut enrollments: Vec<Enrollment>) -> Result<(), Fail> {
+    for one in &mut enrollments {
+        one.entry.data = Attributes::new();
+        one.entry.actor = None;
+        one.trace = None;
+        for record in &mut one.progress.history {
+            (record.message_id, record.outcome) = (None, None);
+        }
+    }
+    let all: Vec<&Enrollment> = enrollments.iter().collect();
+    tables::update(conn, "enrollments", "id", enrollment::rows(&all)?).await
+}
+
+/// Blanks decisions, and notes the events that they were about.
+async fn forget_decisions(
+    conn: &mut Conn,
+    found: crate::sql::Stmt,
+    events: &mut BTreeSet<Place>,
+) -> Result<(), Fail> {
+    let mut bodies = BTreeMap::new();
+    for row in conn.fetch(found).await? {
+        let mut row = row.cursor();
+        let id = row.int()?;
+        let record = DecisionRecord::from_bytes(&row.bytes()?);
+        // Unreadable or not: it goes.
+        let Ok(record) = record else {
+            bodies.insert(id, None);
+            continue;
+        };
+        let mut record = nameless(&record);
+        record.items.iter_mut().for_each(blank);
+        if let domain::decision::Cause::Event { digest, source, .. } = &record.cause {
+            events.insert((source.as_str().to_owned(), digest.0.to_vec()));
+        }
+        bodies.insert(id, Some(record.to_bytes().to_vec()));
+    }
+    let lost: Vec<i64> = bodies.iter().filter(|(_, body)| body.is_none()).map(|(id, _)| *id).collect();
+    if !lost.is_empty() {
+        let stmt = conn.stmt("delete from decisions where id").any(lost);
+        conn.run(stmt).await?;
+    }
+    let kept: Vec<(i64, Vec<u8>)> =
+        bodies.into_iter().filter_map(|(id, body)| body.map(|body| (id, body))).collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let set = RowSet::new(kept.len())
+        .int("id", kept.iter().map(|(id, _)| *id))
+        .bytes("body", kept.iter().map(|(_, body)| body.clone()));
+    let stmt =
+        conn.stmt("update decisions set body = v.body from ").rows(set).sql(" where decisions.id = v.id");
+    conn.run(stmt).await.map(drop)
+}
