@@ -185,8 +185,6 @@ impl<'a> Loop<'a> {
                 Ok(done) => {
                     let took = self.deps.clock.monotonic().saturating_sub(started);
                     self.deps.observer.batch(done.report.fresh, done.report.duplicates, took);
-                    let lag = self.deps.clock.now().duration_since(first.appended_at);
-                    self.deps.observer.lag(Duration::try_from(lag).unwrap_or_default());
                     if done.dead > 0 {
                         self.deps.observer.dead(done.dead);
                     }
@@ -194,7 +192,7 @@ impl<'a> Loop<'a> {
                     let next = first.position.offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
                     return self.consumer.note_progress(Topic::Events, partition, next).await;
                 }
-                Err(StoreError::Conflict(why)) => {
+                Err(StoreError::Conflict(why) | StoreError::Contended(why)) => {
                     return self.go_back(partition, first.position.offset, &why).await;
                 }
                 Err(error) => {
@@ -266,3 +264,6 @@ impl<'a> Loop<'a> {
         self.consumer.seek(Topic::Events, partition, next).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,3 +25,6 @@ pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
         stop.run_until_cancelled(tokio::time::sleep(rest)).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 
 mod consume;
 mod decode;
+#[cfg(test)]
+mod fakes;
 mod housekeeping;
 mod project;
 mod relay;
@@ -13,4 +15,5 @@ mod service;
 mod timers;
 mod traces;
 
+pub use restored::hold_if_restored;
 pub use service::{Deps, Observer, Settings, run};

@@ -139,3 +139,6 @@ fn place(record: &Record) -> String {
     let at = record.position;
     format!("{}/{}/{}", at.topic, at.partition, at.offset)
 }
+
+#[cfg(test)]
+mod tests;

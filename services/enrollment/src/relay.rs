@@ -1,5 +1,6 @@
 //! The outbox's relay: in order per shard, deleted only after the bus has acknowledged.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,19 +45,42 @@ struct Leases {
 
 /// Relays one batch of each leased shard that holds any; says how many messages went.
 async fn turn(deps: &Deps, leases: &mut Leases) -> StoreResult<usize> {
-    // Asked for again at half of their length: a lease that ran out during a slow publish would be another's.
     if deps.clock.monotonic() >= leases.fresh_until {
-        let asked_at = deps.clock.monotonic();
-        leases.shards = deps.outbox.lease(deps.process, usize::from(Shard::COUNT), LEASE).await?;
-        leases.fresh_until = asked_at + LEASE / 2;
+        leases.renew(deps).await?;
     }
     let pending = deps.outbox.pending().await?;
-    let mine = pending.into_iter().filter(|shard| leases.shards.contains(shard));
-    let mut sum = 0;
-    for relayed in join_all(mine.map(|shard| relay(deps, shard))).await {
-        sum += relayed?;
+    let mine: Vec<Shard> = pending.into_iter().filter(|shard| leases.shards.contains(shard)).collect();
+    let mut relayed = pin!(join_all(mine.iter().map(|shard| relay(deps, *shard))));
+    let answers = loop {
+        let rest = leases.fresh_until.saturating_sub(deps.clock.monotonic());
+        tokio::select! {
+            answers = &mut relayed => break answers,
+            // The bus takes its time: the leases must outlast it, or another relay would send the same at the same time.
+            () = tokio::time::sleep(rest) => leases.renew(deps).await?,
+        }
+    };
+    let (mut sum, mut problem) = (0, None);
+    for (shard, answer) in mine.iter().zip(answers) {
+        match answer {
+            Ok(count) => sum += count,
+            Err(error) => {
+                tracing::error!(error = %error, shard = shard.0, "a shard of the outbox cannot be relayed");
+                problem = Some(error);
+            }
+        }
     }
-    Ok(sum)
+    // As long as others go on, one shard's trouble is its own.
+    problem.filter(|_| sum == 0).map_or(Ok(sum), Err)
+}
+
+impl Leases {
+    /// Asks again at half of their length, so that there is time for several tries.
+    async fn renew(&mut self, deps: &Deps) -> StoreResult<()> {
+        let asked_at = deps.clock.monotonic();
+        self.shards = deps.outbox.lease(deps.process, usize::from(Shard::COUNT), LEASE).await?;
+        self.fresh_until = asked_at + LEASE / 2;
+        Ok(())
+    }
 }
 
 /// One batch is in flight per shard; after a failure everything from the first unacknowledged one is sent again.
@@ -72,6 +96,10 @@ async fn relay(deps: &Deps, shard: Shard) -> StoreResult<usize> {
     if let Some(Err(error)) = answers.get(acknowledged) {
         tracing::warn!(error = %error, "the outbox waits for the bus");
     }
-    deps.outbox.acknowledged(&ids[..acknowledged]).await?;
-    Ok(acknowledged)
+    let gone: Vec<i64> = ids.into_iter().take(acknowledged).collect();
+    deps.outbox.acknowledged(&gone).await?;
+    Ok(gone.len())
 }
+
+#[cfg(test)]
+mod tests;

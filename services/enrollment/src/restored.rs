@@ -27,6 +27,22 @@ pub(crate) struct Behind {
     pub(crate) noted: i64,
 }
 
+/// Holds sending when the store is behind what the group of the events has noted, at any partition: for a dispatcher that
+/// starts, perhaps before enrollment has been assigned anything. Says what to tell a person, if so.
+///
+/// # Errors
+/// `Unavailable` while bus or store cannot be asked: nothing may be sent before they were.
+pub async fn hold_if_restored(
+    consumers: &dyn Consumers,
+    offsets: &dyn Offsets,
+    flags: &dyn Flags,
+    cluster: &str,
+) -> Result<Option<String>, BusError> {
+    let guard = Guard { consumers, offsets, flags, cluster };
+    let partitions: Vec<i32> = consumers.noted(GROUP, Topic::Events).await?.into_keys().collect();
+    Ok(reason(&guard.hold_if_behind(&partitions).await?))
+}
+
 impl Guard<'_> {
     /// Holds sending when the store is behind what is noted at some of the partitions; says at which.
     ///
@@ -205,6 +221,19 @@ mod tests {
 
         assert_eq!(world.look(&[0]).await.unwrap(), []);
         assert_eq!(world.set(), []);
+    }
+
+    #[tokio::test]
+    async fn a_dispatcher_that_starts_compares_every_partition() {
+        let restored = World::new(&[(0, 7), (3, 9)], &[(0, 7), (3, 8)]);
+        let sound = World::new(&[(0, 7), (3, 9)], &[(0, 7), (3, 9)]);
+
+        let held = hold_if_restored(&restored, &restored, &restored, "log").await.unwrap();
+        let goes = hold_if_restored(&sound, &sound, &sound, "log").await.unwrap();
+
+        assert!(held.is_some_and(|why| why.contains("partition 3 at 8, before at 9")));
+        assert_eq!(restored.set().len(), 1);
+        assert_eq!((goes, sound.set().len()), (None, 0));
     }
 
     #[tokio::test]

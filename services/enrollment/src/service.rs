@@ -64,8 +64,6 @@ pub trait Observer: Send + Sync {
     fn batch(&self, fresh: usize, duplicates: usize, took: Duration);
     /// Records were set aside.
     fn dead(&self, count: usize);
-    /// From 2xx to folded, of the oldest record of a batch.
-    fn lag(&self, lag: Duration);
     /// What waits until a person decides: partitions that are stopped, sending that is held; empty: all go on.
     fn stopped(&self, why: &[String]);
     /// Whether the loop can work: `None`, or why not.

@@ -30,7 +30,11 @@ pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
             }
             Ok(fired) if fired.found == SLICE => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(error = %error, "timers wait for the store"),
+            Err(error) => {
+                tracing::warn!(error = %error, "timers wait for the store");
+                stop.run_until_cancelled(tokio::time::sleep(NAP)).await;
+                continue;
+            }
         }
         let nap = until_next(&deps).await.unwrap_or(NAP).clamp(POLL, NAP);
         stop.run_until_cancelled(deps.wakes.changed(Wake::Timers, seen, nap)).await;
@@ -44,3 +48,6 @@ async fn until_next(deps: &Deps) -> StoreResult<Duration> {
     let due: Timestamp = deps.units.business().wall(due);
     Ok(Duration::try_from(due.duration_since(deps.clock.now())).unwrap_or(Duration::ZERO))
 }
+
+#[cfg(test)]
+mod tests;

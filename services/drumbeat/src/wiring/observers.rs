@@ -43,10 +43,6 @@ impl enrollment::Observer for Observers {
         }
     }
 
-    fn lag(&self, lag: Duration) {
-        self.metrics.exit_applied(lag);
-    }
-
     fn stopped(&self, why: &[String]) {
         let status = if why.is_empty() { Status::Ready } else { Status::not_ready(why.join("; ")) };
         self.readiness.set(PARTITIONS, status);

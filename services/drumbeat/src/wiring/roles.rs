@@ -93,6 +93,7 @@ impl System {
                 self.start_enrollment(&bus, &opened, &catalogs);
             }
             if roles.contains(&Role::Dispatcher) {
+                self.patiently("the bus", || hold_if_restored(&bus, &opened)).await?;
                 self.start_dispatcher(&opened, &catalogs)?;
             }
             let surveyor = Surveyor {
@@ -206,6 +207,23 @@ impl System {
             Ok::<(), Infallible>(())
         });
         Ok(())
+    }
+}
+
+/// Before the first touch can be sent: a database restored from a backup has forgotten what was sent since. Waits for
+/// whatever cannot be asked yet, topics that are still to be made included.
+async fn hold_if_restored(bus: &Bus, store: &Store) -> Result<(), Failure> {
+    let compare = async {
+        let cluster = bus.admin.cluster().await?;
+        enrollment::hold_if_restored(bus.consumers.as_ref(), store, store, &cluster).await
+    };
+    match compare.await {
+        Ok(None) => Ok(()),
+        Ok(Some(why)) => {
+            tracing::error!(why, "sending starts held");
+            Ok(())
+        }
+        Err(error) => Err(Failure::Unreachable(error.to_string())),
     }
 }
 

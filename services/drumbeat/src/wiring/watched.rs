@@ -33,6 +33,20 @@ impl<S> Watched<S> {
         Self { store: Arc::clone(store), clock: Arc::clone(clock), metrics: metrics.clone() }
     }
 
+    /// How long the stops of a committed unit took, and whom they came too late for.
+    fn stopped(&self, report: &UnitReport) {
+        if !report.stopped_by.is_empty() {
+            let committed = self.clock.now();
+            for received in &report.stopped_by {
+                let took = Duration::try_from(committed.duration_since(*received)).unwrap_or_default();
+                self.metrics.exit_applied(took);
+            }
+        }
+        for connector in &report.crossed {
+            self.metrics.crossed(connector.as_str());
+        }
+    }
+
     async fn timed<T>(
         &self,
         operation: &'static str,
@@ -50,7 +64,9 @@ fn kind(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "unavailable",
         StoreError::Conflict(_) => "conflict",
+        StoreError::Contended(_) => "contended",
         StoreError::Rejected(_) => "rejected",
+        StoreError::Damaged(_) => "damaged",
         StoreError::Inconsistent(_) => "inconsistent",
     }
 }
@@ -66,6 +82,7 @@ impl<S: Units> Units for Watched<S> {
         let report = self.timed("unit", self.store.run(unit, Arc::<WatchedFold>::clone(&fold))).await?;
         let tally = std::mem::take(&mut *fold.last.lock().unwrap_or_else(PoisonError::into_inner));
         tally.tell(&self.metrics);
+        self.stopped(&report);
         Ok(report)
     }
 
@@ -206,3 +223,6 @@ fn word(rule: &str) -> &str {
     let plain = rule.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if plain { rule } else { "condition" }
 }
+
+#[cfg(test)]
+mod tests;

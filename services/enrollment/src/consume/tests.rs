@@ -1,0 +1,122 @@
+//! The loop of events over the small world. Time is paused: it moves on when all wait.
+
+use super::*;
+use crate::fakes::{Failure, World, away, log};
+
+/// Runs the loop over a log until something holds.
+async fn consume_until(world: &Arc<World>, holds: impl Fn(&crate::fakes::State) -> bool) {
+    let stop = CancellationToken::new();
+    let held = async {
+        world.until(holds).await;
+        stop.cancel();
+    };
+    futures::join!(run(world.deps(1), Settings { batch: 100 }, stop.clone()), held);
+}
+
+fn applied(world: &World) -> Vec<String> {
+    world.with(|state| state.applied.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_another_process_overtook_is_discarded_and_reading_goes_on_where_it_is_stored() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = log(&["a", "b", "c", "d"]);
+        state.failures.push_back(Failure::Overtaken(2));
+    });
+
+    consume_until(&world, |state| state.noted == [4]).await;
+
+    assert_eq!(applied(&world), ["c", "d"], "what the other one did is not done again");
+    assert_eq!(world.with(|state| state.seeks.clone()), [2]);
+    assert!(world.age() >= BREATH, "it rested before it tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_that_does_not_hold_still_is_tried_again_and_never_set_aside() {
+    let world = World::new();
+    let restless = || Failure::Error(StoreError::Contended("it kept growing".to_owned()));
+    world.with(|state| {
+        state.log = log(&["a"]);
+        state.failures.extend([restless(), restless(), restless()]);
+    });
+
+    consume_until(&world, |state| state.noted == [1]).await;
+
+    assert_eq!((applied(&world), world.with(|state| state.dead)), (vec!["a".to_owned()], 0));
+    assert!(world.age() >= BREATH * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_for_and_sets_nothing_aside() {
+    let world = World::new();
+    let schema = || StoreError::Inconsistent("the schema is another one".to_owned());
+    world.with(|state| {
+        state.log = log(&["a", "b", "c"]);
+        state.failures.extend([away(), away(), schema(), away()].map(Failure::Error));
+    });
+
+    consume_until(&world, |state| state.noted == [3]).await;
+
+    assert_eq!(applied(&world), ["a", "b", "c"]);
+    assert!(world.with(|state| state.letters.is_empty() && state.dead == 0));
+    assert!(world.age() >= PATIENCE * 4 && world.age() < PATIENCE * 8, "{:?}", world.age());
+    let troubles = world.with(|state| state.troubles.clone());
+    assert_eq!(troubles.iter().filter(|why| why.is_some()).count(), 4, "readiness was told each time");
+    assert_eq!(troubles.last(), Some(&None), "and that it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisoned_event_and_what_is_no_event_go_to_the_dead_letters_and_the_others_in_order() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = log(&["a", "b", "garbled", "c", "d"]);
+        state.poison.insert("c".to_owned());
+    });
+
+    consume_until(&world, |state| state.noted == [5]).await;
+
+    assert_eq!(applied(&world), ["a", "b", "d"]);
+    let letters = world.with(|state| std::mem::take(&mut state.letters));
+    let places: Vec<i64> = letters
+        .iter()
+        .map(|letter| <contracts::DeadLetter as contracts::Wire>::from_bytes(&letter.payload).unwrap().offset)
+        .collect();
+    assert_eq!(places, [2, 3]);
+    assert_eq!(world.with(|state| (state.dead, state.stored)), (2, Some(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_when_the_process_is_to_stop_is_ended() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = log(&["a", "b"]);
+        state.held = true;
+    });
+    let stop = CancellationToken::new();
+    let stopping = async {
+        world.until(|state| state.runs == 1).await;
+        stop.cancel();
+        world.with(|state| state.held = false);
+    };
+
+    futures::join!(run(world.deps(1), Settings { batch: 100 }, stop.clone()), stopping);
+
+    assert_eq!(applied(&world), ["a", "b"]);
+    assert_eq!(world.with(|state| (state.noted.clone(), state.closed)), (vec![2], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_does_not_wait_for_an_outage_to_end() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = log(&["a", "b"]);
+        state.failures.extend((0..1_000).map(|_| Failure::Error(away())));
+    });
+
+    consume_until(&world, |state| state.runs == 3).await;
+
+    assert_eq!(world.with(|state| (state.runs, state.stored, state.closed)), (3, None, 1));
+    assert!(applied(&world).is_empty(), "the next start reads them again");
+    assert!(world.with(|state| state.noted.is_empty()), "and nobody was told otherwise");
+}

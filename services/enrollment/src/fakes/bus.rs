@@ -1,0 +1,138 @@
+//! The log of the small world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contracts::{Published as _, Wire as _};
+use ports::bus::{
+    BusError, Consumer, Consumers, Delivery, Message, PartitionState, Position, Publisher, Record, StartAt,
+    Starts, Topic,
+};
+
+use super::{World, event, refusal};
+
+/// Records of events with these names, from offset 0; `garbled` is no event.
+pub(crate) fn log(ids: &[&str]) -> Vec<Record> {
+    let record = |(offset, id): (i64, &&str)| {
+        let message = event(id).message(None);
+        let payload = if *id == "garbled" { "?".into() } else { event(id).to_bytes() };
+        Record {
+            position: Position { topic: Topic::Events, partition: 0, offset },
+            appended_at: jiff::Timestamp::UNIX_EPOCH,
+            key: message.key,
+            headers: message.headers,
+            payload,
+        }
+    };
+    (0..).zip(ids).map(record).collect()
+}
+
+#[async_trait]
+impl Consumers for World {
+    async fn join(
+        &self,
+        _: &str,
+        topics: &[Topic],
+        starts: Arc<dyn Starts>,
+    ) -> Result<Box<dyn Consumer>, BusError> {
+        let stored = starts.stored("log", topics[0], 0).await?;
+        let at = stored.map_or(0, |stored| stored.next);
+        self.with(|state| {
+            state.joined += 1;
+            state.at = usize::try_from(at).unwrap();
+        });
+        let world = self.me.upgrade().expect("the world is there");
+        Ok(Box::new(Member { world, assigned: false }))
+    }
+
+    async fn noted(&self, _: &str, _: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
+        Ok(BTreeMap::new())
+    }
+}
+
+struct Member {
+    world: Arc<World>,
+    assigned: bool,
+}
+
+#[async_trait]
+impl Consumer for Member {
+    fn cluster(&self) -> &'static str {
+        "log"
+    }
+
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<Option<Delivery>, BusError> {
+        if !self.assigned {
+            self.assigned = true;
+            let (topic, at, ends) = self.world.with(|state| {
+                let topic = state.log.first().map_or(Topic::Events, |record| record.position.topic);
+                (topic, state.at, state.log.len())
+            });
+            let ends_at = i64::try_from(ends).unwrap();
+            let state = PartitionState { topic, partition: 0, begins_at: 0, ends_at };
+            return Ok(Some(Delivery::Assigned(vec![(state, StartAt::Offset(i64::try_from(at).unwrap()))])));
+        }
+        let records: Vec<Record> = self.world.with(|state| {
+            let found: Vec<Record> = state.log.iter().skip(state.at).take(max).cloned().collect();
+            state.at += found.len();
+            found
+        });
+        if records.is_empty() {
+            tokio::time::sleep(wait).await;
+            return Ok(None);
+        }
+        Ok(Some(Delivery::Records(records)))
+    }
+
+    async fn pause(&mut self, _: Topic, _: i32) -> Result<(), BusError> {
+        unreachable!("nobody pauses here")
+    }
+
+    async fn resume(&mut self, _: Topic, _: i32) -> Result<(), BusError> {
+        unreachable!("nobody pauses here")
+    }
+
+    async fn seek(&mut self, _: Topic, _: i32, offset: i64) -> Result<(), BusError> {
+        self.world.with(|state| {
+            state.seeks.push(offset);
+            state.at = usize::try_from(offset).unwrap();
+        });
+        Ok(())
+    }
+
+    async fn note_progress(&mut self, _: Topic, _: i32, next: i64) -> Result<(), BusError> {
+        self.world.with(|state| state.noted.push(next));
+        Ok(())
+    }
+
+    async fn close(self: Box<Self>) {
+        self.world.with(|state| state.closed += 1);
+    }
+}
+
+#[async_trait]
+impl Publisher for World {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Position, BusError>> {
+        self.with(|state| {
+            let answer = |message: Message| {
+                state.published.push(message.payload.to_vec());
+                let refused = state.refused.iter().position(|one| *one == message.payload);
+                refused.map_or(Ok(Position { topic: message.topic, partition: 0, offset: 0 }), |place| {
+                    state.refused.remove(place);
+                    Err(refusal())
+                })
+            };
+            messages.into_iter().map(answer).collect()
+        })
+    }
+
+    async fn ready(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    async fn flush(&self, _: Duration) -> Result<(), BusError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Relays over an outbox of the small world. Time is paused: it moves on when all wait.
+
+use async_trait::async_trait;
+use ports::bus::{BusError, Message, Position, Publisher};
+
+use super::*;
+use crate::fakes::{World, waiting};
+
+/// A publisher that takes its time.
+struct Slow {
+    world: Arc<World>,
+    takes: Duration,
+}
+
+#[async_trait]
+impl Publisher for Slow {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Position, BusError>> {
+        tokio::time::sleep(self.takes).await;
+        self.world.publish(messages).await
+    }
+
+    async fn ready(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    async fn flush(&self, _: Duration) -> Result<(), BusError> {
+        Ok(())
+    }
+}
+
+fn fill(world: &World, shard: u8, ids: std::ops::Range<i64>) {
+    world.with(|state| {
+        state.outbox.entry(shard).or_default().extend(ids.map(|id| waiting(Shard(shard), id)));
+    });
+}
+
+fn published(world: &World) -> Vec<String> {
+    world.with(|state| state.published.iter().map(|one| String::from_utf8(one.clone()).unwrap()).collect())
+}
+
+/// Runs a relay until the outbox is empty.
+async fn relay_all(world: &Arc<World>, deps: Arc<Deps>) {
+    let stop = CancellationToken::new();
+    let empty = async {
+        world.until(|state| state.outbox.values().all(Vec::is_empty)).await;
+        stop.cancel();
+    };
+    futures::join!(run(deps, stop.clone()), empty);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_takes_longer_than_a_lease_keeps_it() {
+    let world = World::new();
+    fill(&world, 3, 0..2);
+    let slow = Slow { world: Arc::clone(&world), takes: LEASE * 3 };
+    let mut first = Arc::into_inner(world.deps(1)).unwrap();
+    first.publisher = Arc::new(slow);
+
+    // The second comes when the first is in the middle of it, and looks every second.
+    let second = async {
+        world.until(|state| !state.heads.is_empty()).await;
+        relay_all(&world, world.deps(2)).await;
+    };
+    futures::join!(relay_all(&world, Arc::new(first)), second);
+
+    assert_eq!(published(&world), ["3/0", "3/1"], "each once, in order");
+    assert_eq!(world.with(|state| state.heads.clone()), [3], "the second never had the shard");
+    assert!(world.age() >= LEASE * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_shards_that_hold_messages_are_asked() {
+    let world = World::new();
+    fill(&world, 5, 0..3);
+    fill(&world, 9, 3..4);
+
+    relay_all(&world, world.deps(1)).await;
+
+    assert_eq!(world.with(|state| state.heads.clone()), [5, 9], "not all {} of them", Shard::COUNT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_everything_from_there_on_is_sent_again_in_order() {
+    let world = World::new();
+    fill(&world, 0, 0..5);
+    world.with(|state| state.refused = vec![b"0/2".to_vec()]);
+
+    relay_all(&world, world.deps(1)).await;
+
+    assert_eq!(published(&world), ["0/0", "0/1", "0/2", "0/3", "0/4", "0/2", "0/3", "0/4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_takes_nothing_is_not_asked_in_a_spin() {
+    let world = World::new();
+    fill(&world, 0, 0..1);
+    world.with(|state| state.refused = vec![b"0/0".to_vec(); 10]);
+
+    relay_all(&world, world.deps(1)).await;
+
+    assert_eq!(published(&world).len(), 11);
+    assert!(world.age() >= NAP * 10, "it rested after each refusal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_cannot_be_read_keeps_no_other_back() {
+    let world = World::new();
+    fill(&world, 0, 0..1);
+    fill(&world, 1, 10..12);
+    world.with(|state| state.unreadable.insert(0));
+    let stop = CancellationToken::new();
+
+    let others = async {
+        world.until(|state| state.outbox[&1].is_empty()).await;
+        stop.cancel();
+    };
+    futures::join!(run(world.deps(1), stop.clone()), others);
+
+    assert_eq!(published(&world), ["1/10", "1/11"]);
+    assert_eq!(world.with(|state| state.outbox[&0].len()), 1, "it is still there for a person to look at");
+}
