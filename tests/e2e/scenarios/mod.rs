@@ -8,6 +8,7 @@ mod demo;
 mod exits;
 mod main_path;
 mod people;
+mod restored;
 mod telemetry;
 
 use serde_json::Value;
