@@ -183,7 +183,9 @@ impl KafkaConfig {
     pub(super) fn member(&self, group: &str) -> ClientConfig {
         let mut defaults = ClientConfig::new();
         defaults
-            .set("session.timeout.ms", "10000")
+            // A broker's least, by default. So long a killed member keeps its partitions; and after a coordinator was away for
+            // longer, librdkafka comes back under another name, and the group waits so long for the one that it had.
+            .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "1000")
             .set("fetch.error.backoff.ms", "50")
             // Topics that are made, and partitions that are added, while we run.
