@@ -34,6 +34,22 @@ pub struct EventInput {
     pub trace: Option<String>,
 }
 
+impl EventInput {
+    /// No time of it lies ahead of the store's: `now` in business time, `wall` on the wall. A machine whose clock is ahead
+    /// would begin a cadence late, and win every later word about consent.
+    #[must_use]
+    pub fn capped(mut self, now: Timestamp, wall: Timestamp) -> Self {
+        if self.event.received_at > wall || self.event.occurred_at > wall {
+            let event = Arc::make_mut(&mut self.event);
+            event.received_at = event.received_at.min(wall);
+            event.occurred_at = event.occurred_at.min(wall);
+        }
+        self.received_at = self.received_at.min(now);
+        self.occurred_at = self.occurred_at.min(now);
+        self
+    }
+}
+
 /// How an event came to the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {

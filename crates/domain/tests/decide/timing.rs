@@ -220,3 +220,20 @@ fn a_dispatcher_that_was_down_overnight_sends_at_the_next_opening() {
     assert_eq!(play.went_out(), [("a", "2026-03-04 09:00")]);
     play.send(event(EventKind::Replied));
 }
+
+#[test]
+fn an_event_of_a_clock_that_is_ahead_is_taken_as_of_now() {
+    let mut play = Play::new(vec![cadence("demo", vec![call("a").after("5m")])]);
+    play.at("2026-03-09 10:00");
+    let now = play.now;
+    play.now = at("2026-03-10 10:00");
+    let ahead = play.input(form());
+    play.now = now;
+
+    let taken = ahead.capped(now, now);
+    let event = std::sync::Arc::clone(&taken.event);
+    play.fold(&domain::input::Input::Event(taken));
+
+    assert_eq!((event.occurred_at, event.received_at), (now, now));
+    assert_eq!(play.due("a"), "2026-03-09 10:05");
+}

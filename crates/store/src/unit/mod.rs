@@ -91,7 +91,11 @@ impl UnitWork {
         let wall = tx.wall().await?;
         let horizon = wall.saturating_sub(self.dedupe_for).unwrap_or(jiff::Timestamp::MIN);
         let standings = dedupe::standings(&mut tx.conn, &self.unit.inputs, (wall, horizon)).await?;
-        let inputs = self.unit.inputs.iter().cloned();
+        let now = tx.now().await?;
+        let inputs = self.unit.inputs.iter().cloned().map(|input| match input {
+            Input::Event(event) => Input::Event(event.capped(now, wall)),
+            other => other,
+        });
         Ok(inputs.zip(standings).map(|(input, standing)| Admitted { input, standing }).collect())
     }
 

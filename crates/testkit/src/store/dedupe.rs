@@ -55,6 +55,19 @@ pub async fn an_old_event_is_marked_unless_redriven(fixture: &impl Fixture) {
     assert_eq!(mini.standings(), [Standing::BeforeHorizon, Standing::Fresh, Standing::BeforeHorizon]);
 }
 
+pub async fn an_event_that_lies_ahead_is_taken_as_of_now(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let ahead = store.now().await.unwrap().saturating_add(DAY).unwrap();
+    let mini = Mini::new();
+
+    store.run(events([form("e1", "ada@example.com", ahead).input()]), mini.clone()).await.unwrap();
+
+    let taken = mini.events.lock().unwrap()[0].clone();
+    let now = store.now().await.unwrap();
+    assert!(taken.received_at <= now && taken.occurred_at <= now, "{taken:?}");
+    assert!(taken.event.received_at <= now && taken.event.occurred_at <= now, "{taken:?}");
+}
+
 pub async fn digests_expire_in_slices(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let now = store.now().await.unwrap();

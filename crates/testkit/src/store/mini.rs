@@ -26,6 +26,8 @@ use ports::unit::{Admitted, Fold, FoldError, Reach, Standing};
 pub struct Mini {
     /// Standings of the last run, in order.
     pub standings: Mutex<Vec<Standing>>,
+    /// The events of the last run, as the fold was given them.
+    pub events: Mutex<Vec<EventInput>>,
     /// What the last run held.
     pub held: Mutex<Closure>,
     /// Whether events reach for their account.
@@ -141,6 +143,11 @@ impl Fold for Mini {
 
     fn fold(&self, world: &mut World, inputs: &[Admitted]) -> Result<(), FoldError> {
         *self.standings.lock().expect("a test's lock") = inputs.iter().map(|one| one.standing).collect();
+        let events = inputs.iter().filter_map(|one| match &one.input {
+            Input::Event(event) => Some(event.clone()),
+            Input::Timer(_) | Input::Touch(_) => None,
+        });
+        *self.events.lock().expect("a test's lock") = events.collect();
         *self.held.lock().expect("a test's lock") = Closure {
             contacts: world.contacts.len(),
             identities: world.identities.len(),
