@@ -1,6 +1,6 @@
 //! Which dispatchers live. On SQLite there is one process, so nothing beats: a new one takes the place of all others.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,21 +18,27 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// A beat later than this after the one before breaks the row of beats.
 const BREAK: Duration = Duration::from_millis(2_500);
 
-/// The workers that this process announced.
+/// The workers that this process announced, and whether each has its row still, as far as is known.
 #[derive(Debug, Default)]
-pub(crate) struct Announced(Mutex<HashSet<WorkerId>>);
+pub(crate) struct Announced(Mutex<HashMap<WorkerId, bool>>);
 
 impl Announced {
+    /// Whether it has its row, as far as is known.
     fn knows(&self, worker: WorkerId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&worker)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&worker) == Some(&true)
+    }
+
+    /// Whether it ever had one.
+    pub(crate) fn knew(&self, worker: WorkerId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&worker)
     }
 
     fn add(&self, worker: WorkerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(worker);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(worker, true);
     }
 
     fn forget(&self, worker: WorkerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(worker, false);
     }
 }
 

@@ -25,8 +25,18 @@ use crate::tables::touch::{reserved, reserved_text};
 
 pub(super) struct Mark {
     pub(super) worker: WorkerId,
+    pub(super) row: WorkerRow,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) requests: Vec<MarkRequest>,
+}
+
+/// Whether the worker must still have the row of its heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WorkerRow {
+    /// It was announced: without its row it was taken for dead, and what it marked now would be taken over at once.
+    Needed,
+    /// Nothing beats here.
+    NotNeeded,
 }
 
 /// A touch under lock.
@@ -62,6 +72,9 @@ impl Work for Mark {
     async fn run(&self, tx: &mut Tx) -> Result<Vec<Marked>, Fail> {
         let workspaces: BTreeSet<&Workspace> = self.requests.iter().map(|one| &one.flags.workspace).collect();
         flags::share_epochs(&mut tx.conn, &workspaces).await?;
+        if self.row == WorkerRow::Needed && !self.lock_worker(tx).await? {
+            return Ok(vec![Marked::Lost; self.requests.len()]);
+        }
         let locked = self.lock_touches(tx).await?;
         let mut budgets = self.lock_budgets(tx, &locked).await?;
         // What follows reads with a snapshot that is younger than all of these locks.
@@ -129,6 +142,14 @@ enum Verdict {
 impl Mark {
     fn ids(&self) -> impl Iterator<Item = i64> + '_ {
         self.requests.iter().map(|one| one.touch.0)
+    }
+
+    /// Whether the worker's row is there, and keeps it there until the COMMIT: whoever removes it waits, while a heartbeat
+    /// does not.
+    async fn lock_worker(&self, tx: &mut Tx) -> Result<bool, Fail> {
+        let stmt =
+            tx.conn.stmt("select 1 from workers w where w.id = ").bind(self.worker.0).sql(" for key share");
+        Ok(tx.conn.first(stmt).await?.is_some())
     }
 
     async fn lock_touches(&self, tx: &mut Tx) -> Result<BTreeMap<TouchId, Locked>, Fail> {

@@ -22,6 +22,7 @@ use ports::dispatch::{Dispatch, HeldTouches, MarkRequest, Marked, Pick, Picked, 
 use ports::wake::Wake;
 
 use crate::error::Fail;
+use crate::sql::Dialect;
 use crate::{Store, commands};
 
 impl Store {
@@ -70,7 +71,10 @@ impl Dispatch for Store {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let work = mark::Mark { worker, clock: Arc::clone(&self.clock), requests };
+        // SQLite has one process, and a frozen one holds the file.
+        let beats = self.database.dialect() == Dialect::Postgres && self.announced.knew(worker);
+        let row = if beats { mark::WorkerRow::Needed } else { mark::WorkerRow::NotNeeded };
+        let work = mark::Mark { worker, row, clock: Arc::clone(&self.clock), requests };
         let marked = self.database.transact(Arc::new(work)).await.map_err(Fail::into_error);
         fail::fail_point!("store.mark.committed");
         marked

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use domain::id::ConnectorName;
-use ports::dispatch::{Alive, Draw, Place};
+use ports::dispatch::{Alive, Draw, Marked, Place};
 use uuid::Uuid;
 
 use super::Fixture;
-use super::dispatch::worker;
+use super::dispatch::{due, enroll, request, worker};
 
 pub async fn workers_have_a_place_among_the_living(fixture: &impl Fixture) {
     let store = fixture.open().await;
@@ -76,4 +76,29 @@ pub async fn a_silent_worker_is_reaped_by_one_that_beats(fixture: &impl Fixture)
     fixture.elapse(Duration::from_secs(20)).await;
     assert_eq!(store.beat(worker(1)).await.unwrap(), Alive::Yes);
     assert_eq!(store.reap(worker(1)).await.unwrap(), 0);
+}
+
+pub async fn a_worker_that_was_taken_for_dead_marks_nothing(fixture: &impl Fixture) {
+    if !fixture.is_concurrent() {
+        return;
+    }
+    let store = fixture.open().await;
+    enroll(&store, ["ada@example.com"]).await;
+    let picked = due(&store).await.remove(0);
+    store.beat(worker(1)).await.unwrap();
+    store.beat(worker(2)).await.unwrap();
+    for _ in 0..3 {
+        fixture.elapse(Duration::from_secs(2)).await;
+        store.beat(worker(1)).await.unwrap();
+    }
+    store.reap(worker(1)).await.unwrap();
+
+    let frozen = store.mark(worker(2), vec![request(&picked, "a")]).await.unwrap();
+    store.beat(worker(2)).await.unwrap();
+    let forgotten = store.mark(worker(2), vec![request(&picked, "b")]).await.unwrap();
+    store.beat(worker(3)).await.unwrap();
+    let renewed = store.mark(worker(3), vec![request(&picked, "c")]).await.unwrap();
+
+    assert_eq!((frozen, forgotten), (vec![Marked::Lost], vec![Marked::Lost]));
+    assert!(matches!(renewed[..], [Marked::Yes { .. }]), "{renewed:?}");
 }
