@@ -33,7 +33,16 @@ pub(crate) struct Surveyor {
 impl Surveyor {
     /// Asks until the shutdown begins. What cannot be asked now keeps its last figure: readiness tells of outages.
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Infallible> {
-        while !shutdown.is_soft() {
+        // A question that is not answered does not hold up the end.
+        tokio::select! {
+            () = self.ask() => {}
+            () = shutdown.soft() => {}
+        }
+        Ok(())
+    }
+
+    async fn ask(&self) {
+        loop {
             if let Err(error) = self.waiting().await {
                 tracing::debug!(error = %error, "the store was not surveyed");
             }
@@ -42,12 +51,8 @@ impl Surveyor {
             {
                 tracing::debug!(error = %error, "the log was not surveyed");
             }
-            tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
-                () = shutdown.soft() => {}
-            }
+            tokio::time::sleep(EVERY).await;
         }
-        Ok(())
     }
 
     async fn waiting(&self) -> StoreResult<()> {
