@@ -4,7 +4,7 @@
 CARGO ?= cargo
 DEV := deploy/dev
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench fmt lint docs kafka-up kafka-down pg-up pg-down
+.PHONY: help run demo test test-faults check bench fmt lint docs kafka-up kafka-down pg-up pg-down
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## "; print "Drumbeat. Targets:" } /^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,6 +17,9 @@ demo: ## the same demo, then exit
 
 test: ## all tests, on a real Kafka and PostgreSQL of their own
 	@$(DEV)/test.sh
+
+test-faults: ## the whole fault suite: kills, outages, full disks, jumping clocks (an hour; SEED=N repeats one)
+	@DRUMBEAT_FAULTS=full $(DEV)/test.sh $$($(DEV)/features.sh) -p drumbeat -p e2e --test e2e faults:: -- --nocapture --test-threads=1
 
 check: ## what CI checks beside the tests: format, lints, licences, contract, docs
 	@$(DEV)/check.sh

@@ -41,13 +41,7 @@ impl Shape {
                     "DRUMBEAT_TEST_KAFKA and DRUMBEAT_TEST_POSTGRES are required"
                 );
                 let what = if kafka.is_none() { "KAFKA" } else { "POSTGRES" };
-                let line = format!("SKIPPED-NO-{what}: e2e::{test} with one process a role\n");
-                eprint!("{line}");
-                if let Some(file) = var("DRUMBEAT_SKIPS") {
-                    use std::io::Write as _;
-                    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-                    file.write_all(line.as_bytes()).unwrap();
-                }
+                skipped(&format!("SKIPPED-NO-{what}: e2e::{test} with one process a role"));
             }
         }
         shapes
@@ -62,6 +56,16 @@ impl Shape {
     }
 }
 
+/// Writes down what could not be run.
+pub(crate) fn skipped(line: &str) {
+    eprintln!("{line}");
+    if let Some(file) = std::env::var_os("DRUMBEAT_SKIPS") {
+        use std::io::Write as _;
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+}
+
 /// How long anything may take to become true.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -71,7 +75,8 @@ pub(crate) struct Deployment {
     database: Database,
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
-    ingest: String,
+    /// Where webhooks are taken, one address a process that takes them.
+    doors: BTreeMap<&'static str, String>,
     admin: BTreeMap<&'static str, String>,
     running: BTreeMap<&'static str, Child>,
 }
@@ -79,12 +84,20 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Writes the configuration, makes database and topics; starts nothing yet.
     pub(crate) fn prepare(test: &str, shape: Shape) -> Self {
-        let folder = TempDir::with_prefix(format!("drumbeat-{test}-")).unwrap();
+        Self::prepare_in(&std::env::temp_dir(), test, shape)
+    }
+
+    /// The same with its folder at a place of the test's choosing.
+    pub(crate) fn prepare_in(place: &Path, test: &str, shape: Shape) -> Self {
+        let folder = TempDir::with_prefix_in(format!("drumbeat-{test}-"), place).unwrap();
         let crm = FakeCrm::start();
         let database = Database::prepare(&shape, test, folder.path());
+        let doors = match shape {
+            Shape::Embedded => BTreeMap::from([("up", free_address())]),
+            Shape::Roles { .. } => ["ingest", "ingest-2"].map(|role| (role, free_address())).into(),
+        };
         let (environment, admin, running) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let ingest = free_address();
-        let deployment = Self { shape, crm, database, folder, environment, ingest, admin, running };
+        let deployment = Self { shape, crm, database, folder, environment, doors, admin, running };
         deployment.write_configuration(test);
         if let Shape::Roles { .. } = deployment.shape {
             deployment.cli(&["migrate"]);
@@ -144,7 +157,7 @@ withdraw = true
 timeout = "3s"
 connect_timeout = "2s"
 "#,
-            ingest = self.ingest,
+            ingest = self.door(),
             crm = self.crm.url(),
         );
         std::fs::write(self.path("drumbeat.toml"), text).unwrap();
@@ -210,14 +223,23 @@ connect_timeout = "2s"
 
     /// Starts one process.
     pub(crate) fn spawn(&mut self, role: &'static str) {
+        self.spawn_with(role, &[]);
+    }
+
+    /// Starts one process with more in its environment.
+    pub(crate) fn spawn_with(&mut self, role: &'static str, environment: &[(&str, &str)]) {
         let admin = self.admin.entry(role).or_insert_with(free_address).clone();
         let log = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.path(&format!("{role}.log")))
             .unwrap();
-        let child = self
-            .command()
+        let mut command = self.command();
+        if let Some(door) = self.doors.get(role) {
+            command.arg("--set").arg(format!("ingest.listen={door}"));
+        }
+        let child = command
+            .envs(environment.iter().copied())
             .arg("--set")
             .arg(format!("admin.listen={admin}"))
             .arg(role.trim_end_matches("-2"))
@@ -228,7 +250,7 @@ connect_timeout = "2s"
         self.running.insert(role, child);
     }
 
-    fn wait_ready(&mut self, role: &'static str) {
+    pub(crate) fn wait_ready(&mut self, role: &'static str) {
         let address = self.admin[role].clone();
         let began = Instant::now();
         while !http_ok(&address, "/readyz") {
@@ -256,16 +278,44 @@ connect_timeout = "2s"
 
     /// Asks a process to stop, and gives its exit code and how long it took.
     pub(crate) fn stop(&mut self, role: &'static str) -> (Option<i32>, Duration) {
+        self.signal(role, "TERM");
         let mut child = self.running.remove(role).unwrap();
         let began = Instant::now();
-        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
         let status = child.wait().unwrap();
         (status.code(), began.elapsed())
     }
 
+    /// Sends a signal to a process.
+    pub(crate) fn signal(&self, role: &str, signal: &str) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.pid(role).to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self, role: &str) -> u32 {
+        self.running[role].id()
+    }
+
+    /// Whether a process has ended by itself; if so it is no longer among those that run.
+    pub(crate) fn has_ended(&mut self, role: &'static str) -> bool {
+        let ended = self.running.get_mut(role).unwrap().try_wait().unwrap().is_some();
+        if ended {
+            self.running.remove(role);
+        }
+        ended
+    }
+
+    fn door(&self) -> &str {
+        self.doors.values().next().unwrap()
+    }
+
     pub(crate) fn sender(&self) -> Sender {
-        Sender::new(&self.ingest)
+        Sender::new(self.door())
+    }
+
+    /// One for every process that takes webhooks.
+    pub(crate) fn senders(&self) -> Vec<Sender> {
+        self.doors.values().map(|door| Sender::new(door)).collect()
     }
 
     /// Asks the store itself: the rows of a query, each with its columns by name.
@@ -276,6 +326,11 @@ connect_timeout = "2s"
     /// What a process wrote.
     pub(crate) fn log(&self, role: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{role}.log"))).unwrap_or_default()
+    }
+
+    /// The last that each process wrote.
+    pub(crate) fn tails(&self) -> String {
+        self.admin.keys().map(|role| format!("--- {role}\n{}\n", tail(&self.log(role)))).collect()
     }
 
     /// Runs the command line and gives its JSON.
@@ -310,15 +365,13 @@ connect_timeout = "2s"
             if let Some(found) = look() {
                 return found;
             }
-            if began.elapsed() > PATIENCE {
-                let logs: String =
-                    self.admin.keys().map(|role| format!("--- {role}\n{}", tail(&self.log(role)))).collect();
-                panic!(
-                    "{what} did not come about on {:?}\nrecords: {:#?}\n{logs}",
-                    self.shape,
-                    self.crm.records()
-                );
-            }
+            assert!(
+                began.elapsed() <= PATIENCE,
+                "{what} did not come about on {:?}\nrecords: {:#?}\n{}",
+                self.shape,
+                self.crm.records(),
+                self.tails()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod deployment;
+mod faults;
 mod scenarios;
 mod store;
 mod stub;

@@ -19,6 +19,7 @@ pub(crate) struct Sender {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -76,7 +77,8 @@ impl Sender {
         }
         let response = self.client.send(request).await?;
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-        Ok(Answer { status: response.status, body })
+        let retry_after = response.headers.get("retry-after").map(str::to_owned);
+        Ok(Answer { status: response.status, retry_after, body })
     }
 
     /// Posts an event that must be accepted.
