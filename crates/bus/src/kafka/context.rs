@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// The context of clients that are no members of a group.
 #[derive(Debug, Default)]
@@ -17,8 +17,18 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // librdkafka goes on by itself; what it means is seen where something fails.
-        tracing::warn!(kafka.error = %error, kafka.reason = reason, "trouble with Kafka");
+        trouble(&error, reason);
+    }
+}
+
+/// librdkafka goes on by itself; what it means is seen where something fails. That a broker is away it also logs, once a
+/// connection; here it comes twice a second from every client.
+pub(super) fn trouble(error: &KafkaError, reason: &str) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
+            tracing::debug!(kafka.error = %error, kafka.reason = reason, "trouble with Kafka");
+        }
+        _ => tracing::warn!(kafka.error = %error, kafka.reason = reason, "trouble with Kafka"),
     }
 }
 

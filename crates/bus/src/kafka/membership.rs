@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::Notify;
 
-use super::context::{Changes, Place, log};
+use super::context::{Changes, Place, log, trouble};
 
 /// The context of a member.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl ClientContext for MemberContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(kafka.error = %error, kafka.reason = reason, "trouble with Kafka");
+        trouble(&error, reason);
     }
 }
 
