@@ -84,7 +84,7 @@ fn classify(error: &sqlx::Error) -> Fail {
     use sqlx::Error;
     match error {
         Error::Database(inner) => classify_answer(&**inner),
-        Error::Io(error) => unavailable(format!("{}", error.kind())),
+        Error::Io(error) => unavailable(error.to_string()),
         Error::Tls(_) => unavailable("no secure connection to the database"),
         Error::PoolTimedOut => unavailable("no connection was free in time"),
         Error::PoolClosed | Error::WorkerCrashed => unavailable("the store is shutting down"),
