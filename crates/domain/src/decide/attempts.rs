@@ -385,10 +385,8 @@ fn defer(f: &mut Folding<'_>, id: TouchId, until: Timestamp, note: &Note) {
     let (enrollment_id, from) = (touch.enrollment, touch.due_at);
     let why = if note.code == "gap" { Why::Gap } else { Why::Cap { limit: note.code.clone() } };
     advance::reschedule(f, enrollment_id, Shift { from, to: until.max(f.now), why });
-    let (due_at, held) = match f.world.touches.get(&id) {
-        Some(touch) => (touch.due_at, touch.state == TouchState::Held),
-        None => return,
-    };
-    let text = if held { "the window never opens".to_owned() } else { format!("{}: to {due_at}", note.text) };
+    let Some(touch) = f.world.touches.get(&id) else { return };
+    let held = touch.state == TouchState::Held;
+    let text = if held { "the window never opens".to_owned() } else { note.text.clone() };
     f.say_touch(id, if held { HeldReason::NoOpening.as_str() } else { "deferred" }, text);
 }
