@@ -6,18 +6,21 @@ use crate::testing::{json as posted, mapped, noon};
 
 /// A source whose bodies are objects of target names.
 fn event_of(kind: &str, rest: Value) -> domain::event::Event {
-    posted(&rest).event(&source(kind))
+    posted(&of_kind(kind, rest)).event(&source())
 }
 
 fn refusal(kind: &str, rest: Value) -> String {
-    posted(&rest).refusal(&source(kind))
+    posted(&of_kind(kind, rest)).refusal(&source())
 }
 
-fn source(kind: &str) -> crate::Source {
-    let mut table =
-        json!({ "kind": { "const": kind }, "contact": "/contact", "account": "/account", "data": "/data" });
-    let targets = crate::Target::ALL.iter().filter(|target| **target != crate::Target::Kind);
-    for target in targets {
+fn of_kind(kind: &str, mut body: Value) -> Value {
+    body["kind"] = json!(kind);
+    body
+}
+
+fn source() -> crate::Source {
+    let mut table = json!({ "contact": "/contact", "account": "/account", "data": "/data" });
+    for target in crate::Target::ALL {
         table[target.as_str()] = json!(format!("/{}", target.as_str()));
     }
     mapped("generic", table)
@@ -201,7 +204,8 @@ fn what_a_kind_cannot_do_without_is_asked_for() {
 fn an_id_that_cannot_be_a_name_is_replaced_by_the_digest() {
     let long = "x".repeat(300);
 
-    let outcome = posted(&json!({ "email": "a@b.co", "id": long })).outcomes(&source("replied")).remove(0);
+    let outcome =
+        posted(&of_kind("replied", json!({ "email": "a@b.co", "id": long }))).outcomes(&source()).remove(0);
 
     assert_eq!(outcome.id, outcome.digest.to_hex());
 }

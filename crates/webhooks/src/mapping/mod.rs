@@ -6,6 +6,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+use domain::event::EventKind;
 use serde_json::{Map, Value};
 
 use crate::fields::{Fields, Group, Target};
@@ -44,6 +45,20 @@ enum Named {
     Each(Vec<(String, Read)>),
     /// All members of the object found there.
     All(Pointer),
+}
+
+/// A kind that is written out must be one: else every delivery would end in quarantine.
+fn kinds(at: &str, read: &Read) -> Result<(), MappingError> {
+    let known = || EventKind::ALL.iter().filter(|kind| kind.is_external()).map(|kind| kind.as_str());
+    for written in read.written() {
+        let Some(name) = written.as_str() else {
+            return Err(MappingError::new(at, format!("a kind is a text, not {written}")));
+        };
+        if !known().any(|kind| kind == name) {
+            return Err(MappingError::new(at, near::unknown("kind", name, known())));
+        }
+    }
+    Ok(())
 }
 
 impl Mapping {
@@ -89,7 +104,11 @@ impl Mapping {
             self.record = Some((part("type")?, part("id")?));
             return Ok(());
         }
-        self.targets.push((target, Read::parse(&at, source)?));
+        let read = Read::parse(&at, source)?;
+        if target == Target::Kind {
+            kinds(&at, &read)?;
+        }
+        self.targets.push((target, read));
         Ok(())
     }
 

@@ -88,6 +88,16 @@ impl Read {
         }
     }
 
+    /// The values that are written out, and not read of an item.
+    pub(super) fn written(&self) -> Vec<&Value> {
+        match self {
+            Self::Pointer(_) | Self::Template(_) => Vec::new(),
+            Self::Const(value) => vec![value],
+            Self::First(reads) => reads.iter().flat_map(Self::written).collect(),
+            Self::Table { table, default, .. } => table.values().chain(default).collect(),
+        }
+    }
+
     pub(super) fn find(&self, item: &Value) -> Found {
         match self {
             Self::Pointer(pointer) => match pointer.get(item) {

@@ -120,3 +120,26 @@ fn mistakes_are_refused_with_their_place_and_a_near_name() {
     assert!(refused(json!({ "each": 3 })).starts_with("map.each:"));
     assert!(refused(json!([])).starts_with("map: expected a table"));
 }
+
+#[test]
+fn a_kind_that_is_written_out_must_be_one_that_can_be_sent() {
+    let refused = |kind: Value| Mapping::parse(&json!({ "kind": kind })).unwrap_err().to_string();
+    let near = r#"map.kind: unknown kind "form_submited": did you mean "form_submitted"?"#;
+
+    assert_eq!(refused(json!({ "const": "form_submited" })), near);
+    assert_eq!(refused(json!({ "table": { "signup": "form_submited" }, "at": "/type" })), near);
+    assert_eq!(
+        refused(json!({ "table": { "signup": "replied" }, "at": "/type", "default": "form_submited" })),
+        near
+    );
+    assert_eq!(refused(json!({ "first": ["/kind", { "const": "form_submited" }] })), near);
+    assert!(
+        refused(json!({ "const": "manual_enroll" })).starts_with("map.kind: unknown kind"),
+        "not from outside"
+    );
+    assert!(refused(json!({ "const": 5 })).starts_with("map.kind: a kind is a text"));
+    assert!(
+        Mapping::parse(&json!({ "kind": "/anything" })).is_ok(),
+        "what is read of a body is judged with it"
+    );
+}

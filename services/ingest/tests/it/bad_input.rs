@@ -276,12 +276,14 @@ async fn a_provider_that_wants_another_code_without_the_bus_gets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_in_a_quarantined_body_is_blanked() {
-    let mut settings = open("tokens", "generic", Some(json!({ "kind": { "const": "nonsense" } })));
+    let mut settings = open("tokens", "generic", Some(json!({ "kind": "/kind" })));
     settings.allow_unsigned = false;
     settings.secrets = vec![webhooks::Secret::new("t0k3n-in-body").unwrap()];
     settings.verify = Some(json!({ "scheme": "body", "at": "/key" }));
     let harness = start(vec![door(settings)]);
-    let body = json!({ "key": "t0k3n-in-body", "access_token": "an0ther", "email": "ada@example.com" });
+    let body = json!({
+        "kind": "nonsense", "key": "t0k3n-in-body", "access_token": "an0ther", "email": "ada@example.com",
+    });
 
     assert_eq!(harness.post("tokens", body.to_string()).send().await.status, 202);
 
