@@ -141,6 +141,13 @@ impl Config {
         check::check_for(self, roles)
     }
 
+    /// A finding of somebody else about one of the keys, with the place where that key was written.
+    #[must_use]
+    pub fn placed(&self, finding: Finding) -> Finding {
+        let origin = self.provenance.origin(&finding.key);
+        finding.at(origin)
+    }
+
     /// Every key that holds, redacted, with its origin, in order of the keys.
     #[must_use]
     pub fn show(&self) -> Vec<Entry> {

@@ -180,8 +180,7 @@ fn read(options: &LoadOptions) -> Result<Read, Finding> {
         }
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        let origin = Origin::File { path: path.clone(), line: 1 };
-        Finding::error("", format!("the configuration file cannot be read: {error}")).at(origin)
+        Finding::error("", format!("the configuration file {} cannot be read: {error}", path.display()))
     })?;
     let base = path.parent().map_or_else(|| options.folder.clone(), Path::to_owned);
     Ok(Read { path, text: Some(text), base })

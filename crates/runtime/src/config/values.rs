@@ -2,6 +2,7 @@
 
 mod duration;
 mod endpoint;
+mod listen;
 mod name;
 mod rate;
 mod secret;
@@ -10,6 +11,7 @@ mod size;
 pub use duration::Period;
 pub use duration::Tolerance;
 pub use endpoint::Endpoint;
+pub(crate) use listen::listen;
 pub use name::Name;
 pub use rate::Rate;
 pub use secret::Reference;

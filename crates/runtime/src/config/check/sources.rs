@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret as _;
+
 use super::Report;
 use super::texts;
 use crate::config::ByteSize;
@@ -14,6 +16,9 @@ use crate::config::vocabulary::near;
 /// Providers without a way of verifying deliveries of their own.
 const GENERIC: &str = "generic";
 const CLOUDEVENTS: &str = "cloudevents";
+
+/// A shared secret below this can be found by trying, once a signed delivery was seen.
+const SHORT_SECRET: usize = 16;
 
 /// Bodies above this are read whole into memory for every delivery, which is remarked.
 const LARGE_BODY: ByteSize = ByteSize::new(64 * 1024 * 1024);
@@ -101,7 +106,19 @@ fn secrets(source: &Source, place: &str, report: &mut Report<'_>) {
         (false, false) => {}
     }
     for (index, secret) in source.secrets.iter().enumerate() {
-        report.secret(format!("{place}.secrets[{index}]"), Part::Sources, secret.value());
+        let key = format!("{place}.secrets[{index}]");
+        let weak = report
+            .secret(key.clone(), Part::Sources, secret.value())
+            .is_some_and(|secret| secret.expose_secret().len() < SHORT_SECRET);
+        if weak {
+            report.warning(
+                key,
+                format!(
+                    "it is shorter than {SHORT_SECRET} characters and can be guessed; where you may choose it, take a \
+                     random one, such as `openssl rand -hex 32` prints"
+                ),
+            );
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     /// Address and port of `/healthz`, `/readyz` and `/metrics`; port 0 takes a free one.
+    #[serde(deserialize_with = "crate::config::values::listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Console {
     /// Address and port of the console; keep it off the internet.
+    #[serde(deserialize_with = "crate::config::values::listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
 }

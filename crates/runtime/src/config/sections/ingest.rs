@@ -10,6 +10,7 @@ use crate::config::values::ByteSize;
 #[serde(deny_unknown_fields)]
 pub struct Ingest {
     /// Address and port of `POST /hooks/{source}`.
+    #[serde(deserialize_with = "crate::config::values::listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// The largest body taken from a source that sets no limit of its own.

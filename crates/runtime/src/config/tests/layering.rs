@@ -163,10 +163,7 @@ fn the_usual_file_is_read_when_it_is_there_and_a_named_one_must_be() {
 
     let missing =
         Config::load(&LoadOptions::bare(folder.path()).file("other.toml")).expect_err("it is not there");
-    assert!(
-        missing.to_string().contains("other.toml:1): the configuration file cannot be read"),
-        "{missing}"
-    );
+    assert!(missing.to_string().contains("other.toml cannot be read"), "{missing}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("data = 5", "error: data (drumbeat.toml:1): invalid type: integer `5`, expected path string"),
     (
         "[ingest]\nlisten = \"localhost\"",
-        "error: ingest.listen (drumbeat.toml:2): invalid socket address syntax",
+        "error: ingest.listen (drumbeat.toml:2): \"localhost\" is no address with a port; write one such as \"127.0.0.1:8080\"",
     ),
     (
         "[ingest]\nmax_body = \"lots\"",
@@ -216,7 +216,11 @@ fn flags_that_are_no_key_or_no_value_are_refused() {
             "x",
             "error: ingest.listn (flag): there is no such key; did you mean ingest.listen?",
         ),
-        ("admin.listen", "x", "error: admin.listen (flag): invalid socket address syntax"),
+        (
+            "admin.listen",
+            "x",
+            "error: admin.listen (flag): \"x\" is no address with a port; write one such as \"127.0.0.1:8080\"",
+        ),
         (
             "dispatch.enabled",
             "maybe",
