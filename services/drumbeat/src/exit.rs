@@ -86,6 +86,7 @@ impl From<std::io::Error> for Failure {
 /// Prints what went wrong and gives the code.
 pub(crate) fn report(outcome: Outcome) -> ExitCode {
     match outcome {
+        Ok(()) if crate::output::gone() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.text().is_empty() {

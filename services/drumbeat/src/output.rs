@@ -1,6 +1,7 @@
 //! Results, as tables for people or one JSON document for scripts.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -34,6 +35,43 @@ pub(crate) fn line(text: &str) -> Outcome {
     })
 }
 
+/// Prints a line of a human answer.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// Set once standard output takes nothing any more.
+static GONE: AtomicBool = AtomicBool::new(false);
+
+/// What [`say`] does. Once nobody reads any more (`drumbeat explain … | head`), the rest is not said.
+pub(crate) fn print(text: std::fmt::Arguments<'_>) {
+    if gone() {
+        return;
+    }
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}") {
+        GONE.store(true, Ordering::Relaxed);
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("error: the answer cannot be written: {error}");
+        }
+    }
+}
+
+/// Whether an answer could not be said whole.
+pub(crate) fn gone() -> bool {
+    GONE.load(Ordering::Relaxed)
+}
+
+/// How many of something: `1 document`, `2 documents`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A time for people: to the second.
+pub(crate) fn moment(at: jiff::Timestamp) -> String {
+    format!("{at:.0}")
+}
+
 /// A table with a header line, as wide as the terminal.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
     let mut table = Table::new();
@@ -50,8 +88,8 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
 /// Prints a table, or a sentence when it has no rows.
 pub(crate) fn table_or(table: &Table, empty: &str) {
     if table.row_iter().next().is_none() {
-        println!("{empty}");
+        say!("{empty}");
     } else {
-        println!("{table}");
+        say!("{table}");
     }
 }

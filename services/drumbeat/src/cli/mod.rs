@@ -15,8 +15,8 @@ pub(crate) use operate::{
     RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
 };
 pub(crate) use run::{
-    BenchArgs, BenchCommand, BenchPart, CompareArgs, ConfigCommand, DemoArgs, OffsetsCommand, TopicsArgs,
-    UpArgs,
+    BenchArgs, BenchCommand, BenchPart, CompareArgs, ConfigCommand, DemoArgs, HealthArgs, OffsetsCommand,
+    TopicsArgs, UpArgs,
 };
 
 /// The event-driven sales-cadence engine.
@@ -28,8 +28,8 @@ pub(crate) use run::{
     name = "drumbeat",
     version,
     propagate_version = true,
-    disable_help_subcommand = true,
-    max_term_width = 110
+    max_term_width = 110,
+    after_help = "Exit codes: 0 done, 1 refused or findings, 2 wrong use, 3 something needed cannot be reached."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -38,23 +38,26 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Under this the options of every command are listed, after those of its own.
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// The configuration file; absent: ./drumbeat.toml if it is there, else the defaults.
-    #[arg(long, short, global = true, value_name = "FILE", env = "DRUMBEAT_CONFIG")]
+    /// The configuration file; absent: the variable DRUMBEAT_CONFIG, else ./drumbeat.toml if it is there, else the defaults.
+    #[arg(long, short, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) config: Option<PathBuf>,
     /// The workspace to work in.
-    #[arg(long, short, global = true, value_name = "NAME", default_value = "main")]
+    #[arg(long, short, global = true, value_name = "NAME", default_value = "main", help_heading = EVERYWHERE)]
     pub(crate) workspace: Workspace,
     /// Sets a key of the configuration, above file and environment: `--set ingest.listen=127.0.0.1:9000`.
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", help_heading = EVERYWHERE)]
     pub(crate) set: Vec<String>,
     /// How results are printed.
-    #[arg(long, short, global = true, value_enum, default_value_t = Output::Human)]
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Human, help_heading = EVERYWHERE)]
     pub(crate) output: Output,
     /// How logs are printed (on standard error).
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = EVERYWHERE)]
     pub(crate) log_format: Option<LogFormat>,
 }
 
@@ -80,21 +83,38 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs everything in one process, on embedded defaults.
+    ///
+    /// Without a configuration: SQLite and an event log in ./drumbeat-data, webhooks at 127.0.0.1:8080, health and metrics
+    /// at 127.0.0.1:8099. It brings its store up to date by itself.
     Up(UpArgs),
     /// Runs the role that takes webhooks.
+    ///
+    /// It needs Kafka and no database. `drumbeat topics` comes before it.
     Ingest,
     /// Runs the role that applies events to the store.
+    ///
+    /// It needs Kafka and PostgreSQL. `drumbeat migrate` and `drumbeat topics` come before it.
     Enrollment,
     /// Runs the role that sends due touches to the CRM.
+    ///
+    /// It needs Kafka and PostgreSQL. `drumbeat migrate` and `drumbeat topics` come before it.
     Dispatcher,
     /// Shows the main job on this machine in half a minute, and exits.
     Demo(DemoArgs),
+    /// Asks the process that runs with this configuration whether it is ready.
+    ///
+    /// It asks the port of `admin.listen`. Exit codes: 0 yes, 1 no, 3 nobody answers.
+    Health(HealthArgs),
     /// Checks or shows the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Brings the store's schema up to date.
+    ///
+    /// Run it before the roles of a new version start; twice does no harm. An embedded store needs it never.
     Migrate,
     /// Creates the topics that are missing, and shows them.
+    ///
+    /// Run it once, and again when `bus.topics` or `bus.retention` changed. An embedded log needs it never.
     Topics(TopicsArgs),
     /// Shows or sets from where partitions are read.
     #[command(subcommand)]
@@ -131,6 +151,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Deadletter(AsideCommand),
     /// Sends a failed or unknown touch again.
+    ///
+    /// An unknown one keeps its idempotency key, a definitely failed one gets a new one.
     Redrive(RedriveArgs),
     /// Holds or releases all sending.
     #[command(subcommand)]
@@ -140,6 +162,8 @@ pub(crate) enum Command {
     /// Measures this machine, or compares two measurements.
     Bench(BenchArgs),
     /// Prints the completion script of a shell.
+    ///
+    /// For bash: `source <(drumbeat completions bash)`, in ~/.bashrc for good.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,

@@ -20,6 +20,34 @@ fn touch_state(text: &str) -> Result<TouchState, String> {
     })
 }
 
+/// What a task can come to, as `tasks complete --outcome` takes it.
+const OUTCOMES: [&str; 12] = [
+    "done",
+    "connected",
+    "no_answer",
+    "voicemail",
+    "wrong_number",
+    "busy",
+    "not_a_fit",
+    "left_company",
+    "meeting_booked",
+    "meeting_held",
+    "do_not_contact",
+    "not_now",
+];
+
+/// What a person may pass over when entering somebody by hand.
+const GUARDS: [&str; 7] = ["exclusive", "reentry", "email", "phone", "owner", "customer", "open_deal"];
+
+fn task_key(text: &str) -> Result<uuid::Uuid, String> {
+    uuid::Uuid::try_parse(text)
+        .map_err(|_| "no key of a task; copy one from `drumbeat tasks list`".to_owned())
+}
+
+fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "no time; write one such as 2026-03-06T14:00:00Z".to_owned())
+}
+
 /// `explain`
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
@@ -64,6 +92,7 @@ pub(crate) struct TaskListArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TaskKeyArgs {
     /// The task's key, as `tasks list` shows it.
+    #[arg(value_parser = task_key)]
     pub(crate) key: uuid::Uuid,
 }
 
@@ -71,30 +100,31 @@ pub(crate) struct TaskKeyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CompleteArgs {
     /// The task's key, as `tasks list` shows it.
+    #[arg(value_parser = task_key)]
     pub(crate) key: uuid::Uuid,
-    /// How it went: done, connected, no_answer, voicemail, wrong_number, busy, not_a_fit, left_company, meeting_booked,
-    /// meeting_held, do_not_contact or not_now.
-    #[arg(long, default_value = "done")]
+    /// How it went.
+    #[arg(long, default_value = "done", value_parser = clap::builder::PossibleValuesParser::new(OUTCOMES))]
     pub(crate) outcome: String,
 }
 
 /// `enroll`
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("whom").required(true)))]
 pub(crate) struct EnrollArgs {
     /// E-mail address, phone number or CRM id.
-    #[arg(required_unless_present = "csv", conflicts_with = "csv")]
+    #[arg(group = "whom")]
     pub(crate) contact: Option<String>,
     /// The cadence to enter. Triggers and audience are skipped, suppression never.
     #[arg(long)]
     pub(crate) cadence: CadenceName,
     /// Many contacts: a file with a header line that names email, phone, crm_id and any fields.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "whom")]
     pub(crate) csv: Option<PathBuf>,
     /// Only says what would be refused before anything is read of the store: invalid and repeated lines.
     #[arg(long, requires = "csv")]
     pub(crate) dry_run: bool,
-    /// Passes over a guard (exclusive, reentry, email, phone, owner, customer, open_deal); recorded with your name.
-    #[arg(long = "override", value_name = "GUARD")]
+    /// Passes over a guard; recorded with your name.
+    #[arg(long = "override", value_name = "GUARD", value_parser = clap::builder::PossibleValuesParser::new(GUARDS))]
     pub(crate) overrides: Vec<String>,
 }
 
@@ -124,7 +154,7 @@ pub(crate) struct PauseArgs {
     #[command(flatten)]
     pub(crate) scope: Scope,
     /// Until then (RFC 3339), for enrollments; absent: until resumed.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) until: Option<jiff::Timestamp>,
 }
 
@@ -179,14 +209,18 @@ pub(crate) enum AsideCommand {
         id: i64,
     },
     /// Tries again: by number, or all that are listed and were not re-driven yet.
-    Redrive {
-        /// Numbers, as `list` shows them.
-        #[arg(required_unless_present = "all")]
-        ids: Vec<i64>,
-        /// All that were not re-driven yet.
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-    },
+    Redrive(AsideRedriveArgs),
+}
+
+/// `… redrive`
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct AsideRedriveArgs {
+    /// Numbers, as `list` shows them.
+    pub(crate) ids: Vec<i64>,
+    /// All that were not re-driven yet.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `… list`
@@ -202,12 +236,13 @@ pub(crate) struct AsideListArgs {
 
 /// `redrive`
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct RedriveArgs {
     /// Keys of failed or unknown touches, as `tasks list --state failed` shows them.
-    #[arg(required_unless_present = "all_failed")]
+    #[arg(value_parser = task_key)]
     pub(crate) keys: Vec<uuid::Uuid>,
     /// All failed touches of the workspace.
-    #[arg(long, conflicts_with = "keys")]
+    #[arg(long)]
     pub(crate) all_failed: bool,
 }
 

@@ -16,6 +16,17 @@ pub(crate) struct UpArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {}
 
+/// `health`
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Only whether it lives: a process that waits for its database lives, and is not ready.
+    #[arg(long)]
+    pub(crate) alive: bool,
+    /// Asks again for at most this many seconds, until the answer is yes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) wait: u64,
+}
+
 /// `config`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -39,6 +50,9 @@ pub(crate) enum OffsetsCommand {
     /// Each partition: what the log holds, what is stored, and how far behind it is.
     List,
     /// Decides where a stopped partition goes on.
+    ///
+    /// A partition stops rather than skip anything, when the log does not hold what comes next or is another log than it
+    /// was. `begin` reads all that is there (what is known already changes nothing), `end` gives up what lies between.
     Set {
         /// The topic, without prefix and version: events, quarantine or deadletter.
         topic: String,

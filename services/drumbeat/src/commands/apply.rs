@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::{AppliedDocument, Apply, ApplyError};
-use manifest::{Loaded, Source};
+use manifest::{Code, Loaded, Source};
 use ports::content::{Activation, Applied, Content as _, Document};
 use serde_json::{Value, json};
 
@@ -19,18 +19,29 @@ pub(super) fn lint(global: &Global, args: &LintArgs) -> Outcome {
     let connectors = wiring::connector_names(&wiring::read(global)?);
     let known = manifest::Known::new().connectors(connectors);
     let loaded = manifest::load(&sources, &known);
+    if loaded.documents.is_empty() && loaded.diagnostics.is_empty() {
+        return Err(Failure::Usage("there is no document in what was named".to_owned()));
+    }
     findings(global, &loaded)?;
+    if global.output == Output::Human && loaded.diagnostics.iter().any(|one| one.code == Code::UnknownName) {
+        eprintln!("`lint` knows only the files named; name those too that hold the rest, or their folder");
+    }
     if loaded.is_sound() { Ok(()) } else { Err(Failure::findings()) }
 }
 
 fn findings(global: &Global, loaded: &Loaded) -> Outcome {
     output::show(global.output, &loaded.diagnostics, || {
         for finding in &loaded.diagnostics {
-            println!("{finding}\n");
+            output::say!("{finding}\n");
         }
         let errors = loaded.diagnostics.iter().filter(|finding| finding.is_error()).count();
         let warnings = loaded.diagnostics.len() - errors;
-        println!("{} documents, {errors} errors, {warnings} warnings", loaded.documents.len());
+        output::say!(
+            "{}, {}, {}",
+            output::count(loaded.documents.len(), "document"),
+            output::count(errors, "error"),
+            output::count(warnings, "warning")
+        );
     })
 }
 
@@ -57,7 +68,7 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Outcome {
             eprintln!("{finding}\n");
         }
         for document in &report.documents {
-            println!("{} {}: {}", document.kind, document.name, words(&document.applied));
+            output::say!("{} {}: {}", document.kind, document.name, words(&document.applied));
         }
     })
 }
@@ -83,13 +94,20 @@ pub(super) async fn export(global: &Global, args: &ExportArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
     let documents = bench.store.current(&global.workspace).await?;
     if let Some(folder) = &args.to {
-        std::fs::create_dir_all(folder)?;
+        let wrong = |path: &Path, error: &std::io::Error| {
+            Failure::Refused(format!("{} cannot be written: {error}", path.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| wrong(folder, &error))?;
         for document in &documents {
             let name = format!("{}-{}.yaml", document.kind.as_str().to_lowercase(), document.name);
-            std::fs::write(folder.join(name), &document.text)?;
+            let file = folder.join(name);
+            std::fs::write(&file, &document.text).map_err(|error| wrong(&file, &error))?;
         }
-        println!("{} documents written to {}", documents.len(), folder.display());
-        return Ok(());
+        let done = json!({ "documents": documents.len(), "folder": folder.display().to_string() });
+        return output::show(global.output, &done, || {
+            let written = output::count(documents.len(), "document");
+            output::say!("{written} written to {}", folder.display());
+        });
     }
     match global.output {
         Output::Json => output::json(&documents.iter().map(exported).collect::<Vec<_>>()),
@@ -127,7 +145,7 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         collect(path, &mut files)?;
     }
     if files.is_empty() {
-        return Err(Failure::Usage("no .yaml or .yml file found there".to_owned()));
+        return Err(Failure::Usage("there is no .yaml or .yml file in what was named".to_owned()));
     }
     files
         .iter()

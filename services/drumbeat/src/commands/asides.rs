@@ -27,13 +27,13 @@ async fn run(global: &Global, list: AsideList, command: AsideCommand) -> Outcome
     match command {
         AsideCommand::List(args) => show_list(&bench, global, list, &args).await,
         AsideCommand::Show { id } => output::json(&whole(&find(&bench, global, list, id).await?)),
-        AsideCommand::Redrive { ids, all } => {
-            let rows = if all {
+        AsideCommand::Redrive(args) => {
+            let rows = if args.all {
                 let rows = bench.store.list(list, &global.workspace, None, MOST).await?;
                 rows.into_iter().filter(|row| row.redriven_at.is_none()).collect()
             } else {
-                let mut rows = Vec::with_capacity(ids.len());
-                for id in ids {
+                let mut rows = Vec::with_capacity(args.ids.len());
+                for id in args.ids {
                     rows.push(find(&bench, global, list, id).await?);
                 }
                 rows
@@ -48,7 +48,11 @@ async fn run(global: &Global, list: AsideList, command: AsideCommand) -> Outcome
 
 async fn find(bench: &Workbench, global: &Global, list: AsideList, id: i64) -> Result<SetAside, Failure> {
     let found = bench.store.find(list, &global.workspace, id).await?;
-    found.ok_or_else(|| Failure::Refused(format!("there is no number {id} in this list and workspace")))
+    found.ok_or_else(|| {
+        Failure::Refused(format!(
+            "there is no number {id} in this list and workspace; `list` shows what there is"
+        ))
+    })
 }
 
 async fn show_list(bench: &Workbench, global: &Global, list: AsideList, args: &AsideListArgs) -> Outcome {
@@ -56,10 +60,10 @@ async fn show_list(bench: &Workbench, global: &Global, list: AsideList, args: &A
     let listed: Vec<Value> = rows.iter().map(brief).collect();
     output::show(global.output, &listed, || {
         let rows = rows.iter().map(|row| {
-            let driven = row.redriven_at.map(|at| at.to_string()).unwrap_or_default();
+            let driven = row.redriven_at.map(output::moment).unwrap_or_default();
             [
                 row.id.to_string(),
-                row.at.to_string(),
+                output::moment(row.at),
                 row.source.clone(),
                 row.code.clone(),
                 row.text.clone(),
@@ -126,9 +130,13 @@ async fn redeliver(bench: &Workbench, global: &Global, rows: Vec<SetAside>) -> O
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     bench.store.redriven(AsideList::Quarantine, &ids).await?;
     output::show(global.output, &json!({ "redelivered": ids.len() }), || {
-        println!(
-            "{} deliveries go to ingest again; what still cannot be translated comes back here",
-            ids.len()
+        output::say!(
+            "{} to ingest again; what still cannot be translated comes back here",
+            if ids.len() == 1 {
+                "1 delivery goes".to_owned()
+            } else {
+                format!("{} deliveries go", ids.len())
+            }
         );
     })
 }

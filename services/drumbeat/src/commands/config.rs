@@ -1,6 +1,6 @@
 //! `config check|show`, `migrate`.
 
-use runtime::config::{Finding, Severity};
+use runtime::config::{Role, Severity};
 use serde_json::json;
 use store::Store;
 
@@ -12,18 +12,14 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Outcome {
     let config = wiring::read(global)?;
     match command {
         ConfigCommand::Check => {
-            let mut findings = config.check();
-            // Those who interpret a section would only repeat what is wrong with it.
-            if findings.iter().all(|finding| finding.severity != Severity::Error) {
-                findings.extend(deeper(&config));
-            }
+            let findings = wiring::judge(&config, config.check(), &Role::ALL);
             let listed: Vec<_> = findings.iter().map(|finding| json!(finding.to_string())).collect();
             output::show(global.output, &listed, || {
                 for finding in &findings {
-                    println!("{finding}");
+                    output::say!("{finding}");
                 }
                 if findings.is_empty() {
-                    println!("the configuration is sound");
+                    output::say!("the configuration is sound");
                 }
             })?;
             let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -39,28 +35,16 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Outcome {
                 let rows = entries
                     .iter()
                     .map(|entry| [entry.key.clone(), entry.value.clone(), entry.origin.to_string()]);
-                println!("{}", output::table(["KEY", "VALUE", "FROM"], rows));
+                output::say!("{}", output::table(["KEY", "VALUE", "FROM"], rows));
             })
         }
     }
 }
 
-/// What only those who interpret a section can judge.
-fn deeper(config: &runtime::config::Config) -> Vec<Finding> {
-    let clock: std::sync::Arc<dyn ports::clock::Clock> = std::sync::Arc::new(wiring::SystemClock::new());
-    let mut failures = Vec::new();
-    failures.extend(wiring::defaults(config).err());
-    failures.extend(wiring::connectors(config, &clock).err());
-    let mut findings: Vec<Finding> =
-        failures.into_iter().map(|failure| Finding::error("", failure.to_string())).collect();
-    if let Err(problems) = ingest::Config::from_deployment(config) {
-        findings.extend(problems.iter().map(|problem| Finding::error("sources", problem.to_string())));
-    }
-    findings
-}
-
 pub(super) async fn migrate(global: &Global) -> Outcome {
     let config = wiring::load(global, &[])?;
-    Store::migrate(&wiring::url(&config)?).await?;
-    output::show(global.output, &json!({ "migrated": true }), || println!("the store's schema is up to date"))
+    Store::migrate(&wiring::url(&config)?).await.map_err(|error| wiring::of_store(&config, error))?;
+    output::show(global.output, &json!({ "migrated": true }), || {
+        output::say!("the store's schema is up to date");
+    })
 }

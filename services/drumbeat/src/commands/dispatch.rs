@@ -26,10 +26,10 @@ pub(super) async fn run(global: &Global, command: &DispatchCommand) -> Outcome {
     let whole = json!({ "held": stopped.contains(&Flag::All), "stopped": names, "waiting": counts });
     output::show(global.output, &whole, || {
         if names.is_empty() {
-            println!("everything may be sent");
+            output::say!("everything may be sent");
         }
         for name in &names {
-            println!("stopped: {name}");
+            output::say!("stopped: {name}");
         }
         for one in &waiting {
             println!("waiting: {} touches for {} ({})", one.touches, one.lane.connector, one.reason);
@@ -37,7 +37,8 @@ pub(super) async fn run(global: &Global, command: &DispatchCommand) -> Outcome {
     })
 }
 
-fn name(flag: &Flag) -> String {
+/// What a flag stops, in words.
+pub(super) fn name(flag: &Flag) -> String {
     match flag {
         Flag::All => "all sending".to_owned(),
         Flag::Workspace(workspace) => format!("workspace {workspace}"),

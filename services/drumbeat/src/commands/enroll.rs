@@ -94,9 +94,10 @@ async fn many(global: &Global, args: &EnrollArgs, file: &Path) -> Outcome {
 }
 
 fn print_report(usable: usize, enrolled: usize, bad: &[BadLine], refused: &[BadLine]) {
-    println!("{usable} usable lines, {enrolled} enrolled, {} refused", bad.len() + refused.len());
+    let refusals = bad.len() + refused.len();
+    output::say!("{}, {enrolled} enrolled, {refusals} refused", output::count(usable, "usable line"));
     for line in bad.iter().chain(refused) {
-        println!("line {}: {}", line.number, line.why);
+        output::say!("line {}: {}", line.number, line.why);
     }
 }
 

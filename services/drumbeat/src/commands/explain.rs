@@ -100,10 +100,10 @@ fn decision(record: &DecisionRecord) -> Value {
 fn print(found: &Explanation) {
     for stop in &found.stops {
         let what = stop.channel.map_or_else(|| "all channels".to_owned(), |channel| channel.to_string());
-        println!("STOPPED  {} for {what}: {} since {}", stop.of, stop.reason, stop.at);
+        output::say!("STOPPED  {} for {what}: {} since {}", stop.of, stop.reason, output::moment(stop.at));
     }
     let Some(view) = &found.view else {
-        println!("no contact yet: only the stops above are known");
+        output::say!("no contact yet: only the stops above are known");
         return;
     };
     for one in &view.enrollments {
@@ -113,16 +113,16 @@ fn print(found: &Explanation) {
         let next = timer(view, one)
             .map(|timer| {
                 let held = timer.held.map(|held| format!(" (held: {held})")).unwrap_or_default();
-                format!("; next {} at {}{held}", timer.kind, timer.due_at)
+                format!("; next {} at {}{held}", timer.kind, output::moment(timer.due_at))
             })
             .unwrap_or_default();
-        println!("{}  {}{place}{ended}{outcome}{next}", one.state.as_str().to_uppercase(), one.cadence);
+        output::say!("{}  {}{place}{ended}{outcome}{next}", one.state.as_str().to_uppercase(), one.cadence);
     }
-    println!();
+    output::say!("");
     for record in &view.decisions {
-        println!("{}  {}", record.at, cause(&record.cause));
+        output::say!("{}  {}", output::moment(record.at), cause(&record.cause));
         for item in &record.items {
-            println!("    {}", sentence(item));
+            output::say!("    {}", sentence(item));
         }
     }
 }

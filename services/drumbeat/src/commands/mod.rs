@@ -6,6 +6,7 @@ mod config;
 mod dispatch;
 mod enroll;
 mod explain;
+mod health;
 mod offsets;
 mod people;
 mod redrive;
@@ -38,6 +39,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Enrollment => run::role(global, runtime::config::Role::Enrollment).await,
         Command::Dispatcher => run::role(global, runtime::config::Role::Dispatcher).await,
         Command::Demo(_) => crate::demo::alone(global).await,
+        Command::Health(args) => health::run(global, &args).await,
         Command::Config(command) => config::run(global, &command),
         Command::Migrate => config::migrate(global).await,
         Command::Topics(args) => topics::run(global, &args).await,
@@ -61,8 +63,9 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Tail(args) => tail::run(global, &args).await,
         Command::Bench(args) => crate::bench::run(global, &args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "drumbeat", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "drumbeat", &mut script);
+            crate::output::line(String::from_utf8_lossy(&script).trim_end())
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(global: &Global, command: OffsetsCommand) -> Outcome {
                         (state.ends_at - next.unwrap_or(state.begins_at)).to_string(),
                     ]
                 });
-                println!(
+                output::say!(
                     "{}",
                     output::table(["TOPIC", "PARTITION", "BEGINS", "ENDS", "STORED", "LAG"], rows)
                 );
@@ -77,7 +77,7 @@ pub(super) async fn run(global: &Global, command: OffsetsCommand) -> Outcome {
             bench.store.set(&cluster, Position { topic, partition, offset }).await?;
             let done = json!({ "topic": topic.as_str(), "partition": partition, "next": offset });
             output::show(global.output, &done, || {
-                println!(
+                output::say!(
                     "{topic} partition {partition} goes on at {offset}; restart enrollment if it was stopped there"
                 );
             })

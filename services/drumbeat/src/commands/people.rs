@@ -2,6 +2,7 @@
 
 use domain::decision::DecisionRecord;
 use engine::{Action, Subject};
+use ports::content::{Content as _, DocumentKind};
 use ports::dispatch::{Flag, FlagState, Flags as _};
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::actor;
 use super::workbench::{Verdict, Workbench, person, sentences, subject};
 use crate::cli::{Global, PauseArgs, RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs};
 use crate::exit::{Failure, Outcome};
-use crate::output;
+use crate::{output, wiring};
 
 pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
@@ -17,7 +18,10 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
         Some(_) if args.until.is_some() => Err(Failure::Usage(
             "--until is for enrollments; a pause of this scope holds until `resume`".to_owned(),
         )),
-        Some(flag) => set(&bench, global, flag, FlagState::Stopped).await,
+        Some(flag) => {
+            known(&bench, global, &flag).await?;
+            set(&bench, global, flag, FlagState::Stopped).await
+        }
         None => one(&bench, global, &args.scope, Action::Pause { until: args.until }).await,
     }
 }
@@ -44,15 +48,42 @@ fn flag(global: &Global, scope: &Scope) -> Option<Flag> {
     scope.all.then(|| Flag::Workspace(workspace()))
 }
 
+/// A pause of something that does not exist would stop nothing, and say that it did.
+async fn known(bench: &Workbench, global: &Global, flag: &Flag) -> Result<(), Failure> {
+    let (what, names): (String, Vec<String>) = match flag {
+        Flag::Cadence(workspace, cadence) => {
+            let documents = bench.store.current(workspace).await?;
+            let cadences = documents.into_iter().filter(|document| document.kind == DocumentKind::Cadence);
+            (cadence.to_string(), cadences.map(|document| document.name).collect())
+        }
+        Flag::Connector(connector) => {
+            let mut names = wiring::connector_names(&bench.config);
+            names.push("inbox".to_owned());
+            (connector.to_string(), names)
+        }
+        Flag::All | Flag::Workspace(_) | Flag::Owner(..) => return Ok(()),
+    };
+    if names.contains(&what) {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "there is no {} in workspace {}; there are: {}",
+        super::dispatch::name(flag),
+        global.workspace,
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    )))
+}
+
 async fn set(bench: &Workbench, global: &Global, flag: Flag, state: FlagState) -> Outcome {
     let stopped = state == FlagState::Stopped;
-    let shown = format!("{flag:?}");
+    let what = super::dispatch::name(&flag);
     bench.store.set_flag(flag, state, &actor()).await?;
-    output::show(global.output, &json!({ "flag": shown, "stopped": stopped }), || {
-        println!(
-            "{}",
-            if stopped { "paused: nothing of it is sent until `drumbeat resume`" } else { "it goes on" }
-        );
+    output::show(global.output, &json!({ "what": what, "stopped": stopped }), || {
+        if stopped {
+            output::say!("{what}: nothing is sent until `drumbeat resume` with the same words");
+        } else {
+            output::say!("{what}: goes on");
+        }
     })
 }
 
@@ -88,10 +119,10 @@ pub(super) fn tell(global: &Global, decided: &[DecisionRecord]) -> Outcome {
     let (lines, verdict) = sentences(decided);
     output::show(global.output, &decided, || {
         for line in &lines {
-            println!("{line}");
+            output::say!("{line}");
         }
         if lines.is_empty() {
-            println!("nothing to do");
+            output::say!("nothing to do");
         }
     })?;
     if verdict == Verdict::Refused { Err(Failure::findings()) } else { Ok(()) }

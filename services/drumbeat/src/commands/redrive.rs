@@ -24,7 +24,10 @@ pub(super) async fn run(global: &Global, args: &RedriveArgs) -> Outcome {
     let mut acts = Vec::with_capacity(keys.len());
     for key in keys {
         if !args.all_failed && bench.store.task(&global.workspace, key).await?.is_none() {
-            return Err(Failure::Refused(format!("there is no touch {key} in this workspace")));
+            return Err(Failure::Refused(format!(
+                "there is no touch {key} in workspace {}; `drumbeat tasks list --state failed` shows what failed",
+                global.workspace
+            )));
         }
         acts.push(bench.act_of(global, Subject::Touch(key), Action::Redrive)?);
     }

@@ -1,6 +1,6 @@
 //! `up` and the roles.
 
-use runtime::config::{Config, Role};
+use runtime::config::{Backend, BusKind, Config, Role};
 use runtime::telemetry::{self, Service};
 
 use crate::cli::{Global, UpArgs};
@@ -42,11 +42,30 @@ pub(super) async fn role(global: &Global, role: Role) -> Outcome {
         Role::Console => "console",
     };
     let config = wiring::load(global, &[role])?;
+    shared(&config, name)?;
     let guard = log(&config, name)?;
     wiring::arm()?;
     let ended = System::prepare(config, name)?.start(&[role]).await?.until_ended().await;
     guard.shutdown();
     ended
+}
+
+/// One role alone meets the others through Kafka and PostgreSQL; embedded adapters belong to a single process.
+fn shared(config: &Config, name: &str) -> Result<(), Failure> {
+    let mut wanted = Vec::new();
+    if config.bus.kind == BusKind::Embedded {
+        wanted.push("bus.kind = \"kafka\" with bus.brokers");
+    }
+    if name != "ingest" && config.store.url.backend() == Some(Backend::Sqlite) {
+        wanted.push("store.url = \"postgres://USER@HOST/DATABASE\"");
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "{name} alone meets the other roles through servers: set {}; or run all roles in one process with `drumbeat up`",
+        wanted.join(" and ")
+    )))
 }
 
 /// Sets logs and traces up.

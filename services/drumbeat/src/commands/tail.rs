@@ -50,7 +50,7 @@ fn print(global: &Global, record: &DecisionRecord) -> Outcome {
         Output::Human => {
             let items: Vec<String> = record.items.iter().map(sentence).collect();
             let what = if items.is_empty() { "nothing to do".to_owned() } else { items.join("; ") };
-            output::line(&format!("{}  {}: {what}", record.at, cause(&record.cause)))
+            output::line(&format!("{}  {}: {what}", output::moment(record.at), cause(&record.cause)))
         }
     }
 }

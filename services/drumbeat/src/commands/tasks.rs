@@ -60,7 +60,7 @@ async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome
     output::show(global.output, &listed, || {
         let rows = tasks.iter().map(|task| {
             [
-                task.touch.due_at.to_string(),
+                output::moment(task.touch.due_at),
                 task.touch.channel.to_string(),
                 task.touch.state.to_string(),
                 who(task),
@@ -84,7 +84,7 @@ async fn find(bench: &Workbench, global: &Global, who: &str) -> Result<domain::i
             }
         }
     }
-    Err(Failure::Refused(format!("no contact {who} in this workspace")))
+    Err(Failure::Refused(format!("no contact {who} in workspace {}", global.workspace)))
 }
 
 fn who(task: &TaskView) -> String {

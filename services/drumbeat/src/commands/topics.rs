@@ -34,6 +34,6 @@ pub(super) async fn run(global: &Global, args: &TopicsArgs) -> Outcome {
         let rows = rows.iter().map(|(topic, partitions, records, what)| {
             [topic.to_string(), partitions.to_string(), records.to_string(), what.clone()]
         });
-        println!("{}", output::table(["TOPIC", "PARTITIONS", "RECORDS", "DONE NOW"], rows));
+        output::say!("{}", output::table(["TOPIC", "PARTITIONS", "RECORDS", "DONE NOW"], rows));
     })
 }

@@ -28,7 +28,14 @@ impl Workbench {
     pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
         let config = wiring::load(global, &[])?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let missing = config.store.url.sqlite_path().filter(|path| !path.exists());
         let store = wiring::open_store(&config, &clock, "cli").await?;
+        if let Some(path) = missing {
+            eprintln!(
+                "note: there was no store yet; {} is new and empty (is this the right folder?)",
+                path.display()
+            );
+        }
         let catalogs = Arc::new(Catalogs::new(Arc::<Store>::clone(&store), wiring::defaults(&config)?));
         let keys = wiring::keys(&config)?;
         Ok(Self { config, clock, store, catalogs, keys })
@@ -120,7 +127,7 @@ pub(crate) fn sentence(decision: &Decision) -> String {
         Decision::Ended { cadence, state, rule, outcome, .. } => {
             format!("{state} from {cadence} by {rule}, outcome {outcome}")
         }
-        Decision::Paused { by, until: Some(until), .. } => format!("paused by {by} until {until}"),
+        Decision::Paused { by, until: Some(until), .. } => format!("paused by {by} until {until:.0}"),
         Decision::Paused { by, until: None, .. } => format!("paused by {by} until resumed"),
         Decision::Resumed { by, .. } => format!("goes on, by {by}"),
         Decision::Advanced { from, to, why, .. } => {
@@ -131,7 +138,7 @@ pub(crate) fn sentence(decision: &Decision) -> String {
         }
         Decision::Scheduled { step, due_at, shifts, .. } => {
             let why = shifts.last().map(|shift| format!(" ({})", shift.text)).unwrap_or_default();
-            format!("{step} is due {due_at}{why}")
+            format!("{step} is due {due_at:.0}{why}")
         }
         Decision::Touched { step, what, .. } => format!("{step}: {}: {}", what.code, what.text),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::{EmbeddedConfig, EmbeddedLog, KafkaBus, KafkaConfig, Retention, TopicLayout};
 use domain::identity::{HashKey, HashKeys};
 use domain::time::Speed;
+use ports::StoreError;
 use ports::bus::{Consumers, Publisher, TopicAdmin};
 use ports::clock::Clock;
 use runtime::config::{BusKind, Config, OptionValue};
@@ -52,7 +53,31 @@ pub(crate) async fn open_store(
         poll: config.dispatch.poll.get(),
         ..StoreConfig::new(url(config)?, keys(config)?, Arc::clone(clock))
     };
-    Ok(Arc::new(Store::connect(settings).await?))
+    let opened = Store::connect(settings).await;
+    Ok(Arc::new(opened.map_err(|error| of_store(config, error))?))
+}
+
+/// A failure of the store that says which one is meant.
+pub(crate) fn of_store(config: &Config, error: StoreError) -> Failure {
+    let place = match config.store.url.sqlite_path() {
+        Some(path) => path.display().to_string(),
+        None => match config.store.url.value() {
+            Ok(url) => server(url.expose_secret()),
+            Err(_) => "store.url".to_owned(),
+        },
+    };
+    match Failure::from(error) {
+        Failure::Unreachable(why) => Failure::Unreachable(format!("{place}: {why}")),
+        Failure::Refused(why) => Failure::Refused(format!("{place}: {why}")),
+        usage @ Failure::Usage(_) => usage,
+    }
+}
+
+/// Host and database of a URL, without user and password.
+fn server(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("PostgreSQL at {}", rest.split(['?', '#']).next().unwrap_or_default())
 }
 
 /// At least 30 days, and a week longer than the log keeps events: what can come again is still known.

@@ -1,8 +1,13 @@
 //! Loading the configuration as the command line asks for it.
 
-use domain::touch::Channel;
-use runtime::config::{Config, ConfigFile, LoadOptions, LogFormat, Role, Severity};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use domain::touch::Channel;
+use ports::clock::Clock;
+use runtime::config::{Config, ConfigFile, Finding, LoadOptions, LogFormat, Role, Severity};
+
+use super::SystemClock;
 use crate::cli::{self, Global};
 use crate::exit::Failure;
 
@@ -19,22 +24,47 @@ pub(crate) fn read(global: &Global) -> Result<Config, Failure> {
 /// As [`load`], of what the options say instead of the process's file and environment.
 pub(crate) fn checked(global: &Global, options: LoadOptions, roles: &[Role]) -> Result<Config, Failure> {
     let config = read_from(global, options)?;
-    let findings = config.check_for(roles);
+    let findings = judge(&config, config.check_for(roles), roles);
     for finding in &findings {
         eprintln!("{finding}");
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(Failure::Refused(
-            "the configuration has errors; `drumbeat config check` lists them".to_owned(),
-        ));
+        return Err(Failure::Refused("nothing was done, since the configuration has errors".to_owned()));
     }
     Ok(config)
 }
 
+/// `findings`, and what only those who interpret a section can judge, for the roles that do.
+pub(crate) fn judge(config: &Config, mut findings: Vec<Finding>, roles: &[Role]) -> Vec<Finding> {
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        // They would only repeat what is wrong with it.
+        return findings;
+    }
+    let failed = |failure: Failure| Finding::error("", failure.to_string());
+    findings.extend(super::defaults(config).err().map(failed));
+    if roles.contains(&Role::Dispatcher) {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        findings.extend(super::connectors(config, &clock).err().map(failed));
+    }
+    if roles.contains(&Role::Ingest)
+        && let Err(problems) = ingest::Config::from_deployment(config)
+    {
+        findings.extend(problems.into_iter().map(|problem| of_source(config, problem)));
+    }
+    findings
+}
+
+fn of_source(config: &Config, problem: ingest::SourceProblem) -> Finding {
+    let place = config.sources.iter().position(|source| source.name.as_str() == problem.source_name);
+    let key = place.map_or_else(|| "sources".to_owned(), |place| format!("sources[{place}]"));
+    config.placed(Finding::error(key, problem.problem))
+}
+
 fn options(global: &Global) -> Result<LoadOptions, Failure> {
     let mut options = LoadOptions::of_process()?;
-    if let Some(file) = &global.config {
-        options.file = ConfigFile::Named(file.clone());
+    let named = global.config.clone().or_else(|| super::variable("DRUMBEAT_CONFIG").map(PathBuf::from));
+    if let Some(file) = named {
+        options.file = ConfigFile::Named(file);
     }
     Ok(options)
 }

@@ -16,10 +16,22 @@ impl Claim {
 
     /// Claims a folder, making it when it is missing.
     pub(crate) fn on(folder: &Path) -> Result<Self, Failure> {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::Refused(format!("data folder {}: {error}", folder.display())))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::Refused(format!("the data folder {} cannot be made: {error}", folder.display()))
+        })?;
         let path = folder.join(Self::FILE);
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|error| {
+                Failure::Refused(format!(
+                    "the data folder {} cannot be written: {error}; make it this user's, or set `data` to another folder",
+                    folder.display()
+                ))
+            })?;
         if file.try_lock().is_ok() {
             file.set_len(0)?;
             file.rewind()?;

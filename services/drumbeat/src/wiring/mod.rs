@@ -12,9 +12,9 @@ mod roles;
 mod survey;
 mod watched;
 
-pub(crate) use adapters::{keys, open_bus, open_store, url};
+pub(crate) use adapters::{keys, of_store, open_bus, open_store, url};
 pub(crate) use clock::{SystemClock, fresh_id, random_key, variable};
-pub(crate) use config::{checked, load, read};
+pub(crate) use config::{checked, judge, load, read};
 pub(crate) use connectors::{connectors, names as connector_names};
 pub(crate) use defaults::defaults;
 pub(crate) use failpoints::arm;

@@ -144,8 +144,9 @@ impl System {
             readiness: self.observers.readiness.clone(),
             metrics: self.observers.metrics.clone(),
         };
-        let ingest =
-            ingest::Ingest::bind(config, deps).map_err(|error| Failure::Refused(error.to_string()))?;
+        let ingest = ingest::Ingest::bind(config, deps).map_err(|error| {
+            Failure::Refused(format!("ingest.listen: {error}; is another process there?"))
+        })?;
         let address = ingest.address();
         self.lifecycle.tasks().component("ingest", ingest.run(self.lifecycle.shutdown()));
         Ok(address)
