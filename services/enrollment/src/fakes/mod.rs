@@ -111,12 +111,15 @@ impl World {
         self.state.lock().unwrap()
     }
 
-    /// Waits until something holds.
+    /// Waits until something holds; fails after an hour of the paused clock, which is over at once.
     pub(crate) async fn until(&self, holds: impl Fn(&State) -> bool) {
         let mut changed = self.changed.subscribe();
-        while !holds(&self.lock()) {
-            changed.changed().await.unwrap();
-        }
+        let wait = async {
+            while !holds(&self.lock()) {
+                changed.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_hours(1), wait).await.expect("it comes to hold");
     }
 
     /// Time since the world began.

@@ -73,7 +73,10 @@ impl Units for World {
     }
 
     async fn next_timer(&self, _: &[TimerKind]) -> StoreResult<Option<Timestamp>> {
-        Ok(self.with(|state| state.stuck.first().map(|timer| timer.due_at)))
+        Ok(self.with(|state| {
+            let due = state.stuck.first().or(state.due.front().and_then(|due| due.first()));
+            due.map(|timer| timer.due_at)
+        }))
     }
 
     async fn now(&self) -> StoreResult<Timestamp> {

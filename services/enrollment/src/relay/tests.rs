@@ -106,7 +106,8 @@ async fn a_bus_that_takes_nothing_is_not_asked_in_a_spin() {
 async fn a_shard_that_cannot_be_read_keeps_no_other_back() {
     let world = World::new();
     fill(&world, 0, 0..1);
-    fill(&world, 1, 10..12);
+    let more_than_a_batch = 10..11 + i64::try_from(BATCH).unwrap();
+    fill(&world, 1, more_than_a_batch.clone());
     world.with(|state| state.unreadable.insert(0));
     let stop = CancellationToken::new();
 
@@ -116,6 +117,7 @@ async fn a_shard_that_cannot_be_read_keeps_no_other_back() {
     };
     futures::join!(run(world.deps(1), stop.clone()), others);
 
-    assert_eq!(published(&world), ["1/10", "1/11"]);
+    assert_eq!(published(&world), more_than_a_batch.map(|id| format!("1/{id}")).collect::<Vec<_>>());
+    assert!(world.age() < NAP, "the next batch did not wait for it");
     assert_eq!(world.with(|state| state.outbox[&0].len()), 1, "it is still there for a person to look at");
 }
