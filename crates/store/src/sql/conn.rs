@@ -53,9 +53,23 @@ impl Conn {
         Stmt::new(self.dialect(), text)
     }
 
+    /// Counts a statement. Who listens for it hears its text, which names no value; the tests of the plans do.
+    fn tell(&self, stmt: &Stmt) {
+        self.counter.fetch_add(1, Ordering::Relaxed);
+        let system = match stmt.dialect {
+            Dialect::Postgres => "postgresql",
+            Dialect::Sqlite => "sqlite",
+        };
+        tracing::trace!(
+            target: "store::statement",
+            { db.system.name = system, db.query.text = stmt.text.as_str() },
+            "a statement runs"
+        );
+    }
+
     /// Runs a statement; says how many rows it changed.
     pub(crate) async fn run(&mut self, stmt: Stmt) -> Result<u64, Fail> {
-        self.counter.fetch_add(1, Ordering::Relaxed);
+        self.tell(&stmt);
         match self.split() {
             Side::Pg(conn) => {
                 let done = pg_query(stmt).execute(conn).await.map_err(Fail::from)?;
@@ -84,7 +98,7 @@ impl Conn {
 
     /// The rows of a query.
     pub(crate) async fn fetch(&mut self, stmt: Stmt) -> Result<Vec<Row>, Fail> {
-        self.counter.fetch_add(1, Ordering::Relaxed);
+        self.tell(&stmt);
         match self.split() {
             Side::Pg(conn) => {
                 let rows = pg_query(stmt).fetch_all(conn).await.map_err(Fail::from)?;

@@ -70,7 +70,7 @@ impl From<Uuid> for Arg {
 /// it stays prepared.
 #[derive(Debug, Clone)]
 pub(crate) struct Stmt {
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     pub(super) text: String,
     pub(super) args: Vec<Arg>,
 }
