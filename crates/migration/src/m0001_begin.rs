@@ -111,7 +111,7 @@ const CADENCES: &[&str] = &[
     // Touches, for the dispatcher; all other kinds, for the enrollment service; what is held, for the sweep.
     "create index timers_lane on timers (lane, shard, due_at) where held is null and lane is not null",
     "create index timers_other on timers (due_at) where held is null and lane is null",
-    "create index timers_held on timers (held) where held is not null",
+    "create index timers_held on timers (enrollment) where held is not null",
 ];
 
 /// What goes out.
