@@ -1,11 +1,14 @@
 //! What is kept: on the bus, in the database.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use bus::{EmbeddedConfig, EmbeddedLog, KafkaBus, KafkaConfig};
 use ports::bus::{Position, Topic, TopicAdmin};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
 
 use super::canaries::{people_in, refuse_secrets, refuse_traces_of};
 use crate::deployment::{Deployment, Shape};
@@ -69,29 +72,43 @@ pub(super) fn no_secrets_and_addresses_only_where_they_belong(it: &Deployment) {
 
 /// Every table with its rows as text, bytes as hexadecimal digits.
 fn dump(it: &Deployment) -> Vec<(String, String)> {
-    let ask: Box<dyn Fn(&str) -> String> = match &it.shape {
-        Shape::Embedded => {
-            let file = it.path("data/drumbeat.db");
-            Box::new(move |sql| run(Command::new("sqlite3").arg("-readonly").arg(&file).arg(sql)))
-        }
-        Shape::Roles { .. } => {
-            let url = std::fs::read_to_string(it.path("store.url")).unwrap();
-            Box::new(move |sql| run(Command::new("psql").args([&url, "-Atqc", sql])))
-        }
-    };
-    let tables = match &it.shape {
-        Shape::Embedded => "select name from sqlite_master where type = 'table'",
-        Shape::Roles { .. } => {
-            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = 'public' and c.relkind in ('r', 'p')"
-        }
-    };
-    let tables = ask(tables);
-    tables.lines().map(|table| (table.to_owned(), ask(&format!("select * from {table}")))).collect()
+    match &it.shape {
+        Shape::Embedded => dump_file(&it.path("data/drumbeat.db")),
+        Shape::Roles { .. } => dump_server(&std::fs::read_to_string(it.path("store.url")).unwrap()),
+    }
 }
 
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+fn dump_file(path: &Path) -> Vec<(String, String)> {
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let ask = |sql: &str| -> Vec<String> {
+        let mut statement = file.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get_ref(at).map(shown)).collect();
+        let rows: Result<Vec<Vec<String>>, _> = statement.query_map([], row).unwrap().collect();
+        rows.unwrap().into_iter().map(|cells| cells.join("|")).collect()
+    };
+    let tables = ask("select name from sqlite_master where type = 'table'");
+    tables
+        .into_iter()
+        .map(|table| (table.clone(), ask(&format!("select * from {table}")).join("\n")))
+        .collect()
+}
+
+fn shown(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => hex::encode(bytes),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => format!("{cell:?}"),
+    }
+}
+
+fn dump_server(url: &str) -> Vec<(String, String)> {
+    let ask = |sql: &str| {
+        let output = Command::new("psql").args([url, "-Atqc", sql]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let tables = ask("select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+                      where n.nspname = 'public' and c.relkind in ('r', 'p')");
+    tables.lines().map(|table| (table.to_owned(), ask(&format!("select * from {table}")))).collect()
 }
