@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::crm::{Call, Fault, Keys};
 
 use super::{ONE_TOUCH, until_state};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Shape};
 use crate::on_each_shape;
 use crate::webhook::{event, event_with};
 
@@ -63,6 +63,51 @@ async fn pile_up(it: &Deployment, touches: usize) {
 
 fn count(it: &Deployment, of: &str) -> u64 {
     it.rows(&format!("select count(*) as n from {of}"))[0]["n"].as_u64().unwrap()
+}
+
+/// When each attempt was marked that was not void.
+fn marked_at(it: &Deployment) -> Vec<Duration> {
+    let query = "select a.at as at from attempts a left join results r on r.touch = a.touch and r.no = a.no \
+                 where coalesce(r.result, '') <> '\"void\"' order by a.at";
+    it.rows(query).iter().map(|row| Duration::from_micros(row["at"].as_u64().unwrap())).collect()
+}
+
+/// One more dispatcher, where roles run apart, and both at work.
+async fn two_dispatchers(it: &mut Deployment) {
+    if matches!(it.shape, Shape::Roles { .. }) {
+        it.start_one("dispatcher-2");
+        it.eventually("two dispatchers to live", || (count(it, "workers") == 2).then_some(())).await;
+    }
+}
+
+#[test]
+fn the_rate_is_kept_in_every_window() {
+    const REQUESTS: usize = 40;
+    const PER: Duration = Duration::from_secs(2);
+    const TOUCHES: usize = 280;
+    on_each_shape("rate", async |mut it| {
+        configure(&it, "rate = { requests = 40, per = \"2s\", concurrency = 64 }");
+        it.apply(ONE_TOUCH);
+        it.start();
+        two_dispatchers(&mut it).await;
+        pile_up(&it, TOUCHES).await;
+
+        it.cli(&["dispatch", "release"]);
+        it.eventually("all touches to be out", || (creates(&it).len() == TOUCHES).then_some(())).await;
+
+        // By the marks, since a loaded machine may let requests that left in time arrive late: a request starts within a
+        // quarter of a second of its mark, or never.
+        let marks = marked_at(&it);
+        let window = PER - Duration::from_millis(250);
+        for (place, first) in marks.iter().enumerate() {
+            let within = marks[place..].iter().filter(|at| **at < *first + window).count();
+            assert!(within <= REQUESTS, "{within} requests within {window:?} from number {place}");
+        }
+        let took = (*marks.last().unwrap() - marks[0]).as_secs_f64();
+        let used = (TOUCHES - REQUESTS) as f64 / took * PER.as_secs_f64() / REQUESTS as f64;
+        println!("{used:.2} of the rate was used");
+        it
+    });
 }
 
 #[test]
