@@ -60,11 +60,14 @@ impl WorkspaceContent {
                 let listeners = self.listening.entry(kind).or_default();
                 listeners.retain(|other| other.name != cadence.name);
                 listeners.push(Arc::clone(&cadence));
+                listeners.sort_by(|one, two| {
+                    two.priority.cmp(&one.priority).then_with(|| one.name.cmp(&two.name))
+                });
             }
         }
     }
 
-    /// The active cadences with a trigger on a kind: the candidates of its events.
+    /// The active cadences with a trigger on a kind, the highest priority first: the candidates of its events.
     #[must_use]
     pub fn listeners(&self, kind: EventKind) -> &[SharedCadence] {
         self.listening.get(&kind).map_or(&[], Vec::as_slice)

@@ -24,9 +24,8 @@ use super::stop::{self, Ending};
 /// Judges every cadence that listens to the event, for one contact.
 pub(super) fn by_event(f: &mut Folding<'_>, contact: ContactId, before: &Before) -> Result<(), OutOfIds> {
     let Some(input) = f.event.clone() else { return Ok(()) };
-    let mut candidates =
+    let candidates =
         f.content().map(|content| content.listeners(input.event.kind).to_vec()).unwrap_or_default();
-    candidates.sort_by(|one, two| two.priority.cmp(&one.priority).then_with(|| one.name.cmp(&two.name)));
     if candidates.is_empty() {
         return Ok(());
     }

@@ -167,7 +167,8 @@ impl EventKind {
         }
     }
 
-    /// Whether the contact did something of their own: `contact.last_inbound_at`.
+    /// Whether the contact did something of their own: `contact.last_inbound_at`. An open is no such thing: mail clients
+    /// fetch pictures ahead of any reader.
     #[must_use]
     pub fn is_inbound(self) -> bool {
         matches!(
@@ -179,7 +180,6 @@ impl EventKind {
                 | Self::WebinarRegistered
                 | Self::WebinarAttended
                 | Self::EventAttended
-                | Self::EmailOpened
                 | Self::EmailClicked
                 | Self::Replied
                 | Self::MeetingBooked

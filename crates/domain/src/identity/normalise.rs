@@ -1,6 +1,8 @@
 //! Addresses in one spelling each, so that the same person is recognised however a form wrote it.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -179,12 +181,13 @@ impl fmt::Debug for Domain {
 }
 
 /// Domains under which anyone can have a mailbox: never an account.
-const FREE_MAIL: &str = include_str!("free_mail.txt");
+static FREE_MAIL: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("free_mail.txt").lines().collect());
 
 /// Whether mail addresses under `domain` say nothing of an employer.
 #[must_use]
 pub fn is_free_mail(domain: &Domain) -> bool {
-    FREE_MAIL.lines().any(|line| line == domain.as_str())
+    FREE_MAIL.contains(domain.as_str())
 }
 
 #[cfg(test)]

@@ -272,3 +272,18 @@ fn a_wait_of_a_cadence_that_cannot_be_read_is_kept_until_it_can() {
     play.run_until(kept.due_at);
     assert_eq!(play.touch("a").state, TouchState::Open);
 }
+
+#[test]
+fn an_open_is_nothing_that_a_contact_did() {
+    let mut play = Play::new(vec![cadence("demo", waiting())]);
+    play.send(form());
+    let filled_in = play.contact(&ada()).last_inbound_at;
+
+    play.at("2026-03-02 11:00");
+    play.send(event(EventKind::EmailOpened));
+    let opened = play.contact(&ada()).last_inbound_at;
+    play.send(event(EventKind::EmailClicked));
+
+    assert_eq!(opened, filled_in, "mail clients open what nobody reads");
+    assert!(play.contact(&ada()).last_inbound_at > filled_in);
+}
