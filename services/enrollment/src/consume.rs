@@ -1,23 +1,23 @@
-//! Events: from the log into the store, a partition's batch a transaction.
+//! Events: from the log into the store, a partition's batch a transaction, several partitions beside each other.
+
+mod batching;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::{Batch, ProcessError, Processor};
-use ports::StoreError;
+use engine::Processor;
+use futures::future::join_all;
 use ports::bus::{
     BusError, Consumer, Delivery, PartitionState, Record, StartAt, Starts, StoredOffset, Topic,
 };
 use ports::dispatch::Flag;
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
-use crate::decode::{RecordLetters, item};
+use self::batching::{Batching, Ended};
 use crate::restored::{Behind, Guard, reason};
-use crate::traces::Traces;
 use crate::{Deps, Settings};
 
 /// The consumer group of the events.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(deps: Arc<Deps>, settings: Settings, stop: CancellationToken) {
     let mut held = BTreeMap::new();
     while !stop.is_cancelled() {
-        let mut loop_ = match Loop::join(&deps, settings.batch).await {
+        let mut loop_ = match Loop::join(&deps, &settings).await {
             Ok(joined) => joined,
             Err(error) => {
                 deps.observer.troubled(Some(&error.to_string()));
@@ -71,11 +71,19 @@ impl Starts for StoreStarts {
     }
 }
 
+fn partition_of(records: &[Record]) -> Option<i32> {
+    records.first().map(|first| first.position.partition)
+}
+
 struct Loop<'a> {
     deps: &'a Deps,
     processor: Processor,
     consumer: Box<dyn Consumer>,
     batch: usize,
+    /// How many partitions are worked on at once.
+    partitions: usize,
+    /// Records that came before those ahead of them were applied.
+    ahead: Option<Vec<Record>>,
     /// The stored next offset of each partition that is ours; `None`: no row yet.
     stored: HashMap<i32, Option<i64>>,
     stopped: HashMap<i32, String>,
@@ -84,7 +92,7 @@ struct Loop<'a> {
 }
 
 impl<'a> Loop<'a> {
-    async fn join(deps: &'a Deps, batch: usize) -> Result<Self, BusError> {
+    async fn join(deps: &'a Deps, settings: &Settings) -> Result<Self, BusError> {
         let starts = Arc::new(StoreStarts(Arc::clone(&deps.offsets)));
         let consumer = deps.consumers.join(GROUP, &[Topic::Events], starts).await?;
         let processor = Processor::new(Arc::clone(&deps.units), Arc::clone(&deps.catalogs));
@@ -92,7 +100,9 @@ impl<'a> Loop<'a> {
             deps,
             processor,
             consumer,
-            batch,
+            batch: settings.batch,
+            partitions: settings.partitions.max(1),
+            ahead: None,
             stored: HashMap::new(),
             stopped: HashMap::new(),
             held: BTreeMap::new(),
@@ -101,13 +111,16 @@ impl<'a> Loop<'a> {
 
     async fn consume(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
         self.deps.observer.troubled(None);
-        while !stop.is_cancelled() {
-            let next = stop.run_until_cancelled(self.consumer.next(self.batch, LOOK)).await;
-            match next.transpose()?.flatten() {
-                Some(Delivery::Records(records)) => self.apply(&records, stop).await?,
+        while let Some(gathered) = stop.run_until_cancelled(self.gather()).await {
+            let (batches, after) = gathered?;
+            let idle = batches.is_empty();
+            self.apply(batches, stop).await?;
+            match after {
+                Some(Delivery::Records(records)) => self.ahead = Some(records),
                 Some(Delivery::Assigned(partitions)) => self.assigned(partitions).await?,
                 Some(Delivery::Revoked(partitions)) => self.revoked(&partitions),
-                None => self.look_for_release().await,
+                None if idle => self.look_for_release().await,
+                None => {}
             }
         }
         Ok(())
@@ -171,90 +184,60 @@ impl<'a> Loop<'a> {
         self.deps.observer.stopped(&reasons);
     }
 
-    /// Applies records of one partition; waits while the store is away, so that nothing is skipped or dead-lettered by an
-    /// outage.
-    async fn apply(&mut self, records: &[Record], stop: &CancellationToken) -> Result<(), BusError> {
-        let Some(first) = records.first() else {
-            return Ok(());
-        };
-        let partition = first.position.partition;
-        let started = self.deps.clock.monotonic();
-        let traces = Traces::of(records);
-        loop {
-            match self.process(records, &traces).instrument(traces.batch.clone()).await {
-                Ok(done) => {
-                    let took = self.deps.clock.monotonic().saturating_sub(started);
-                    self.deps.observer.batch(done.report.fresh, done.report.duplicates, took);
-                    if done.dead > 0 {
-                        self.deps.observer.dead(done.dead);
+    /// What is there of several partitions, each once, so that one's work in the store goes on beside another's.
+    async fn gather(&mut self) -> Result<(Vec<Vec<Record>>, Option<Delivery>), BusError> {
+        let mut batches: Vec<Vec<Record>> = Vec::new();
+        let mut wait = LOOK;
+        while batches.len() < self.partitions {
+            let next = match self.ahead.take() {
+                Some(records) => Some(Delivery::Records(records)),
+                None => self.consumer.next(self.batch, wait).await?,
+            };
+            wait = Duration::ZERO;
+            match next {
+                Some(Delivery::Records(records)) => {
+                    if batches.iter().any(|batch| partition_of(batch) == partition_of(&records)) {
+                        self.ahead = Some(records);
+                        break;
                     }
-                    self.deps.observer.troubled(None);
-                    let next = first.position.offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
-                    return self.consumer.note_progress(Topic::Events, partition, next).await;
+                    batches.push(records);
                 }
-                Err(StoreError::Conflict(why) | StoreError::Contended(why)) => {
-                    return self.go_back(partition, first.position.offset, &why).await;
-                }
-                Err(error) => {
-                    self.deps.observer.troubled(Some(&error.to_string()));
-                    tracing::warn!(error = %error, partition, "events wait for the store");
-                    self.stored.remove(&partition);
-                    if stop.run_until_cancelled(tokio::time::sleep(PATIENCE)).await.is_none() {
-                        return Ok(());
-                    }
-                }
+                other => return Ok((batches, other)),
             }
         }
+        Ok((batches, None))
     }
 
-    async fn process(
-        &mut self,
-        records: &[Record],
-        traces: &Traces,
-    ) -> Result<engine::Processed, StoreError> {
-        let Some(partition) = records.first().map(|first| first.position.partition) else {
-            return Ok(engine::Processed::default());
-        };
+    /// Applies batches of several partitions beside each other.
+    async fn apply(&mut self, batches: Vec<Vec<Record>>, stop: &CancellationToken) -> Result<(), BusError> {
         let cluster = self.consumer.cluster().to_owned();
-        let from = match self.stored.get(&partition) {
-            Some(known) => *known,
-            None => {
-                self.deps.offsets.stored(&cluster, Topic::Events, partition).await?.map(|stored| stored.next)
+        // Until a batch has ended nobody knows how far it came.
+        let known: Vec<_> =
+            batches.iter().map(|records| self.stored.remove(&partition_of(records)?)).collect();
+        let running = batches.iter().zip(known).map(|(records, known)| {
+            let batching = Batching { deps: self.deps, processor: &self.processor, cluster: &cluster, known };
+            batching.run(records, stop)
+        });
+        for (ended, records) in join_all(running).await.into_iter().zip(&batches) {
+            let Some(first) = records.first().map(|first| first.position) else { continue };
+            match ended {
+                Ended::Stored { from } => {
+                    self.stored.insert(first.partition, from);
+                    let next = first.offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
+                    self.consumer.note_progress(Topic::Events, first.partition, next).await?;
+                }
+                Ended::Moved(why) => self.go_back(first.partition, first.offset, &why).await?,
+                Ended::Stopped => {}
             }
-        };
-        let skip = records
-            .iter()
-            .take_while(|record| from.is_some_and(|from| record.position.offset < from))
-            .count();
-        let (records, causes) = (&records[skip..], &traces.causes[skip..]);
-        if records.is_empty() {
-            self.stored.insert(partition, from);
-            return Ok(engine::Processed::default());
         }
-        let clock = self.deps.units.business();
-        let batch = Batch {
-            cluster,
-            topic: Topic::Events,
-            partition,
-            from,
-            items: records
-                .iter()
-                .zip(causes)
-                .map(|(record, cause)| item(record, &clock, cause.clone()))
-                .collect(),
-        };
-        let letters = RecordLetters { records, now: self.deps.clock.now() };
-        // Until the batch has ended nobody knows how far it came.
-        self.stored.remove(&partition);
-        let done =
-            self.processor.process(&batch, &letters).await.map_err(|ProcessError::Store(error)| error)?;
-        self.stored.insert(partition, batch.items.last().map(|last| last.next.next));
-        Ok(done)
+        Ok(())
     }
 
     /// Another process moved the partition on, or part of the batch was committed: go on from what is stored.
     async fn go_back(&mut self, partition: i32, at: i64, why: &str) -> Result<(), BusError> {
         tracing::info!(why, partition, "going on from the stored offset");
+        // What came after it comes again.
+        self.ahead = self.ahead.take().filter(|records| partition_of(records) != Some(partition));
         tokio::time::sleep(BREATH).await;
         let cluster = self.consumer.cluster().to_owned();
         let stored = self.deps.offsets.stored(&cluster, Topic::Events, partition).await;

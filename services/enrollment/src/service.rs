@@ -50,11 +50,14 @@ pub struct Deps {
 pub struct Settings {
     /// The most events folded in one transaction.
     pub batch: usize,
+    /// How many partitions are worked on at once: while one's transaction waits for the database, another is decided. A
+    /// database with one writer gains nothing from more than one.
+    pub partitions: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { batch: 500 }
+        Self { batch: 500, partitions: 4 }
     }
 }
 

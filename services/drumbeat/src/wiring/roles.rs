@@ -169,8 +169,11 @@ impl System {
             process: fresh_id(),
             observer: Arc::new(self.observers.clone()),
         };
-        let run =
-            enrollment::run(enrollment::Settings::default(), deps, self.lifecycle.shutdown().soft_token());
+        let mut settings = enrollment::Settings::default();
+        if self.config.store.url.backend() == Some(Backend::Sqlite) {
+            settings.partitions = 1;
+        }
+        let run = enrollment::run(settings, deps, self.lifecycle.shutdown().soft_token());
         self.lifecycle.tasks().component("enrollment", async {
             run.await;
             Ok::<(), Infallible>(())

@@ -1,5 +1,7 @@
 //! The loop of events over the small world. Time is paused: it moves on when all wait.
 
+use ports::StoreError;
+
 use super::*;
 use crate::fakes::{Failure, World, away, log};
 
@@ -10,7 +12,7 @@ async fn consume_until(world: &Arc<World>, holds: impl Fn(&crate::fakes::State) 
         world.until(holds).await;
         stop.cancel();
     };
-    futures::join!(run(world.deps(1), Settings { batch: 100 }, stop.clone()), held);
+    futures::join!(run(world.deps(1), Settings { batch: 100, partitions: 4 }, stop.clone()), held);
 }
 
 fn applied(world: &World) -> Vec<String> {
@@ -100,7 +102,7 @@ async fn what_is_under_way_when_the_process_is_to_stop_is_ended() {
         world.with(|state| state.held = false);
     };
 
-    futures::join!(run(world.deps(1), Settings { batch: 100 }, stop.clone()), stopping);
+    futures::join!(run(world.deps(1), Settings { batch: 100, partitions: 4 }, stop.clone()), stopping);
 
     assert_eq!(applied(&world), ["a", "b"]);
     assert_eq!(world.with(|state| (state.noted.clone(), state.closed)), (vec![2], 1));
@@ -119,4 +121,48 @@ async fn stopping_does_not_wait_for_an_outage_to_end() {
     assert_eq!(world.with(|state| (state.runs, state.stored, state.closed)), (3, None, 1));
     assert!(applied(&world).is_empty(), "the next start reads them again");
     assert!(world.with(|state| state.noted.is_empty()), "and nobody was told otherwise");
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_are_worked_on_beside_each_other_and_each_in_its_order() {
+    let world = World::new();
+    world.with(|state| {
+        let elsewhere = log(&["x", "y"]).into_iter().map(|mut record| {
+            record.position.partition = 1;
+            record
+        });
+        state.log = log(&["a", "b"]).into_iter().chain(elsewhere).collect();
+        state.held = true;
+    });
+    let both = async {
+        world.until(|state| state.runs == 2).await;
+        world.with(|state| state.held = false);
+    };
+
+    futures::join!(consume_until(&world, |state| state.noted.len() == 2), both);
+
+    let mut applied = applied(&world);
+    applied.sort();
+    assert_eq!(applied, ["a", "b", "x", "y"]);
+    assert_eq!(world.with(|state| (state.stored, state.elsewhere[&1])), (Some(2), Some(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_ahead_of_a_batch_that_has_to_come_again_is_not_applied_before_it() {
+    let world = World::new();
+    let restless = || Failure::Error(StoreError::Contended("it kept growing".to_owned()));
+    world.with(|state| {
+        state.log = log(&["a", "b", "c", "d"]);
+        // Both halves of the first batch, too.
+        state.failures.extend((0..3).map(|_| restless()));
+    });
+    let stop = CancellationToken::new();
+    let held = async {
+        world.until(|state| state.stored == Some(4)).await;
+        stop.cancel();
+    };
+
+    futures::join!(run(world.deps(1), Settings { batch: 2, partitions: 4 }, stop.clone()), held);
+
+    assert_eq!(applied(&world), ["a", "b", "c", "d"]);
 }

@@ -75,7 +75,10 @@ impl Consumer for Member {
             return Ok(Some(Delivery::Assigned(vec![(state, StartAt::Offset(i64::try_from(at).unwrap()))])));
         }
         let records: Vec<Record> = self.world.with(|state| {
-            let found: Vec<Record> = state.log.iter().skip(state.at).take(max).cloned().collect();
+            let mut ahead = state.log.iter().skip(state.at).take(max).peekable();
+            let partition = ahead.peek().map(|first| first.position.partition);
+            let found: Vec<Record> =
+                ahead.take_while(|one| Some(one.position.partition) == partition).cloned().collect();
             state.at += found.len();
             found
         });

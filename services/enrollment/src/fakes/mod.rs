@@ -49,8 +49,10 @@ pub(crate) struct State {
     pub(crate) noted: Vec<i64>,
     pub(crate) joined: usize,
     pub(crate) closed: usize,
-    /// The next offset as stored.
+    /// The next offset of the first partition as stored.
     pub(crate) stored: Option<i64>,
+    /// Of the others.
+    pub(crate) elsewhere: BTreeMap<i32, Option<i64>>,
     /// What the next transactions answer, before anything else is looked at.
     pub(crate) failures: VecDeque<Failure>,
     /// Events whose fold fails.
@@ -84,6 +86,15 @@ pub(crate) struct State {
     /// What housekeeping answers, and when it was asked.
     pub(crate) expired: VecDeque<Result<usize, StoreError>>,
     pub(crate) asked: Vec<Instant>,
+}
+
+impl State {
+    pub(crate) fn stored_of(&mut self, partition: i32) -> &mut Option<i64> {
+        match partition {
+            0 => &mut self.stored,
+            other => self.elsewhere.entry(other).or_default(),
+        }
+    }
 }
 
 /// How a transaction fails.

@@ -28,10 +28,11 @@ fn advance(state: &mut State, advance: Option<Advance>) -> StoreResult<()> {
         None => {}
     }
     let Some(advance) = advance else { return Ok(()) };
-    if state.stored != advance.from {
-        return Err(StoreError::Conflict(format!("{:?} is stored, not {:?}", state.stored, advance.from)));
+    let stored = state.stored_of(advance.partition);
+    if *stored != advance.from {
+        return Err(StoreError::Conflict(format!("{stored:?} is stored, not {:?}", advance.from)));
     }
-    state.stored = Some(advance.to.next);
+    *stored = Some(advance.to.next);
     Ok(())
 }
 
@@ -90,8 +91,8 @@ impl Units for World {
 
 #[async_trait]
 impl Offsets for World {
-    async fn stored(&self, _: &str, _: Topic, _: i32) -> StoreResult<Option<StoredOffset>> {
-        Ok(self.with(|state| state.stored.map(|next| StoredOffset { next, last_id: None })))
+    async fn stored(&self, _: &str, _: Topic, partition: i32) -> StoreResult<Option<StoredOffset>> {
+        Ok(self.with(|state| state.stored_of(partition).map(|next| StoredOffset { next, last_id: None })))
     }
 
     async fn all(&self) -> StoreResult<Vec<(String, Topic, i32, StoredOffset)>> {
