@@ -173,14 +173,14 @@ impl Work for Wait {
             .strays(&tx.conn)
             .sql(" and c.created_at <= ")
             .bind(before)
-            .sql(" order by c.id limit ")
+            .sql(" order by +c.id limit ")
             .bind(slice)
             .lock_free("c");
         let old = tx.conn.ids(old).await?;
         let given_up = self.note(tx, old, ("given up", Some(micros(now)))).await?;
         let new = self
             .strays(&tx.conn)
-            .sql(" and (c.result is null or c.result not like 'waits: connector %') order by c.id limit ")
+            .sql(" and (c.result is null or c.result not like 'waits: connector %') order by +c.id limit ")
             .bind(slice)
             .lock_free("c");
         let new = tx.conn.ids(new).await?;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decision::Decision;
 use crate::enrollment::{EnrollmentState, Frozen, Hold, HoldReason, Place};
 use crate::id::{EnrollmentId, StepId, TouchId};
+use crate::time::kept;
 use crate::touch::{Note, TimerKind, TouchState};
 use crate::world::OutOfIds;
 
@@ -16,6 +17,8 @@ use super::{advance, jumps, stop};
 /// Adds a holder; of one that holds already the later end counts.
 pub(super) fn hold(f: &mut Folding<'_>, id: EnrollmentId, reason: HoldReason, until: Option<Timestamp>) {
     let now = f.now;
+    // The timer is kept in microseconds: an end between two of them would still lie ahead when its timer fires.
+    let until = until.map(kept);
     let Some(enrollment) = f.world.enrollments.get_mut(&id) else { return };
     if !enrollment.state.is_live() {
         return;

@@ -30,3 +30,12 @@ pub use schedule::{Closed, NeverOpens, Schedule};
 pub use span::{ExactDuration, Span, SpanError, Unit};
 pub use window::{Days, Slot, Slots, TimeOfDay, Weekday, Window, WindowError, WindowPatch};
 pub use zone::zone;
+
+use jiff::{RoundMode, Timestamp, TimestampRound};
+
+/// A moment as stores keep it, in microseconds: the first that is not before it.
+#[must_use]
+pub fn kept(at: Timestamp) -> Timestamp {
+    let whole = TimestampRound::new().smallest(jiff::Unit::Microsecond).mode(RoundMode::Ceil);
+    at.round(whole).unwrap_or(at)
+}

@@ -180,3 +180,25 @@ fn a_reps_skip_counts_at_that_moment() {
 
     assert_eq!((play.touch("a").state, play.due("b").as_str()), (TouchState::Skipped, "2026-03-02 13:00"));
 }
+
+#[test]
+fn a_pause_ends_at_a_moment_that_the_store_can_keep() {
+    let mut play = Play::new(vec![cadence("demo", vec![call("a")])]);
+    play.send(form());
+    let until = at("2026-03-20 08:00") + jiff::SignedDuration::from_nanos(1_001);
+
+    play.send(event(EventKind::Replied).detail(|detail| {
+        detail.classification = Some(Classification::OutOfOffice);
+        detail.until = Some(until);
+    }));
+
+    let enrollment = play.enrollment("demo");
+    let timer = play.world.timers.get(&enrollment.id).unwrap();
+    let stored = jiff::Timestamp::from_microsecond(timer.due_at.as_microsecond()).unwrap();
+    assert_eq!(
+        enrollment.progress.holds[0].until,
+        Some(stored),
+        "else it still lies ahead when its timer fires"
+    );
+    assert!(stored >= until, "and never early");
+}

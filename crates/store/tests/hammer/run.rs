@@ -99,7 +99,7 @@ async fn rest(shared: &Arc<Shared>, store: &Arc<dyn StorePorts>) {
             let before = shared.tally.units.load(Ordering::Relaxed);
             crew::sweep(shared, store, HUNG).await?;
             let timers = store.due_timers(200).await?;
-            let found = timers.len();
+            let found = timers.clone();
             crew::run(shared, store, timers.into_iter().map(domain::input::Input::Timer).collect()).await;
             let mut marked = 0;
             for _ in 0..6 {
@@ -109,10 +109,10 @@ async fn rest(shared: &Arc<Shared>, store: &Arc<dyn StorePorts>) {
             Ok::<_, ports::StoreError>((found, marked, units))
         };
         match turn.await {
-            Ok((0, 0, 0)) => {}
+            Ok((timers, 0, 0)) if timers.is_empty() => {}
             Ok((timers, marks, units)) => {
                 moved = Instant::now();
-                last = format!("{timers} timers, {marks} marks, {units} units");
+                last = format!("timers {timers:?}, {marks} marks, {units} units");
             }
             Err(error) => return shared.report(format!("error: the rest failed: {error}")),
         }
