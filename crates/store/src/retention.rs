@@ -119,8 +119,11 @@ impl Sweep {
             let stmt = conn.stmt("delete from remotes where exists (select 1 from ").rows(set).sql(
                 " where v.workspace = remotes.workspace and v.remote_id = remotes.remote_id and v.touch = remotes.touch)",
             );
-            // Found by the ids at the CRM; the touches' numbers are no key of that table.
+            // Found by workspace and id at the CRM, the beginning of the key; the touches' numbers are its end.
+            let workspaces: BTreeSet<&str> = remote.iter().map(|one| one.workspace.as_str()).collect();
             let stmt = stmt
+                .sql(" and remotes.workspace")
+                .any_text(workspaces.into_iter().map(str::to_owned))
                 .sql(" and remotes.remote_id")
                 .any_text(remote.iter().filter_map(|one| one.remote_id.clone()));
             gone += conn.run(stmt).await?;

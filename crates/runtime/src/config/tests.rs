@@ -28,7 +28,7 @@ fn options(folder: &Path) -> LoadOptions {
 /// Loads this text, in an environment with `SECRET` and `KEY`.
 fn load(toml: &str) -> Result<Config, Vec<Finding>> {
     let (_folder, options) = folder(toml);
-    let options = options.env("SECRET", "s3cret-and-long-enough").env("KEY", "11".repeat(32));
+    let options = options.env("SECRET", "s3cret-that-nobody-guesses").env("KEY", "11".repeat(32));
     Config::load(&options).map_err(|findings| findings.0)
 }
 

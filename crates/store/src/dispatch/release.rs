@@ -168,7 +168,7 @@ impl Work for HoldStrays {
             .any_text(self.lanes())
             .sql(" and m.due_at <= ")
             .bind(now)
-            .sql(" order by m.enrollment limit ")
+            .sql(" limit ")
             .bind(slice);
         let touches = tx.conn.ids(due).await?;
         if touches.is_empty() {
