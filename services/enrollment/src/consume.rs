@@ -16,7 +16,7 @@ use ports::dispatch::Flag;
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
 
-use self::batching::{Batching, Ended};
+use self::batching::{Batching, Ended, Stored};
 use crate::restored::{Behind, Guard, reason};
 use crate::{Deps, Settings};
 
@@ -213,7 +213,7 @@ impl<'a> Loop<'a> {
         let cluster = self.consumer.cluster().to_owned();
         // Until a batch has ended nobody knows how far it came.
         let known: Vec<_> =
-            batches.iter().map(|records| self.stored.remove(&partition_of(records)?)).collect();
+            batches.iter().map(|records| self.stored.remove(&partition_of(records)?).map(Stored)).collect();
         let running = batches.iter().zip(known).map(|(records, known)| {
             let batching = Batching { deps: self.deps, processor: &self.processor, cluster: &cluster, known };
             batching.run(records, stop)

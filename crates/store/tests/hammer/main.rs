@@ -65,7 +65,7 @@ async fn hot(database: &PostgresDatabase) {
 async fn no_rule_breaks_on_sqlite_whatever_happens_at_once() {
     let _turn = TURN.lock().await;
     let file = SqliteFile::make("hammer").await.expect("a folder");
-    let store = Store::connect(StoreConfig::new(file.url(), keys(), WallClock::new())).await.unwrap();
+    let store = Store::connect(StoreConfig::new(file.url(), keys(), WallClock::start())).await.unwrap();
     let mut conn = SqliteConnection::connect(&file.url()).await.unwrap();
     ledger::watch_sqlite(&mut conn).await;
     // One process, so one dispatcher: where a second one announces itself, the first is gone.

@@ -52,7 +52,7 @@ impl Dice {
 pub(crate) struct WallClock(tokio::time::Instant);
 
 impl WallClock {
-    pub(crate) fn new() -> Arc<dyn Clock> {
+    pub(crate) fn start() -> Arc<dyn Clock> {
         Arc::new(Self(tokio::time::Instant::now()))
     }
 }
@@ -171,7 +171,7 @@ impl Events {
     ) -> Input {
         let who = dice.below(self.people);
         let email = format!("p{who}@firm{}.example", who % (self.people / 6).max(1));
-        let workspace = WORKSPACES[usize::from(who % 5 == 0)];
+        let workspace = WORKSPACES[usize::from(who.is_multiple_of(5))];
         let mut workspace = Workspace::new(workspace).expect("a name");
         let mut detail = Detail::default();
         let mut subject =

@@ -14,7 +14,7 @@ pub(crate) fn exceptions(rule: &str) -> Vec<String> {
     let parts = lines.map(|line| line.split(" | ").collect::<Vec<_>>());
     parts
         .inspect(|parts| {
-            assert!(parts.len() == 3 && !parts[2].trim().is_empty(), "{parts:?} gives no reason")
+            assert!(parts.len() == 3 && !parts[2].trim().is_empty(), "{parts:?} gives no reason");
         })
         .filter(|parts| parts[0].trim() == rule)
         .map(|parts| parts[1].trim().to_owned())

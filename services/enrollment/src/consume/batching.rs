@@ -16,9 +16,13 @@ pub(super) struct Batching<'a> {
     pub(super) deps: &'a Deps,
     pub(super) processor: &'a Processor,
     pub(super) cluster: &'a str,
-    /// The stored next offset where it is known; inside: `None` when there is no row yet.
-    pub(super) known: Option<Option<i64>>,
+    /// What is stored, where that is known.
+    pub(super) known: Option<Stored>,
 }
+
+/// The stored next offset of a partition; `None`: there is no row yet.
+#[derive(Clone, Copy)]
+pub(super) struct Stored(pub(super) Option<i64>);
 
 /// How a batch ended.
 pub(super) enum Ended {
@@ -71,7 +75,7 @@ impl Batching<'_> {
         traces: &Traces,
     ) -> Result<(Processed, Option<i64>), StoreError> {
         let from = match self.known {
-            Some(known) => known,
+            Some(Stored(next)) => next,
             None => {
                 let stored = self.deps.offsets.stored(self.cluster, Topic::Events, partition).await?;
                 stored.map(|stored| stored.next)
