@@ -56,9 +56,13 @@ impl Fold for DomainFold {
     fn fold(&self, world: &mut World, inputs: &[Admitted]) -> Result<(), FoldError> {
         for admitted in inputs {
             match (&admitted.input, admitted.standing) {
+                (Input::Event(event), Standing::Duplicate) => {
+                    world.decisions.push(ignored(event, Note::new("duplicate", "it was processed before")));
+                }
                 (_, Standing::Duplicate) => {}
                 (Input::Event(event), Standing::BeforeHorizon) if is_late(event) => {
-                    world.decisions.push(ignored_as_late(event));
+                    let why = "received before the time for which duplicates are known";
+                    world.decisions.push(ignored(event, Note::new("late", why)));
                 }
                 (input, _) => decide::fold(world, input).map_err(|_| FoldError::OutOfIds)?,
             }
@@ -76,7 +80,8 @@ fn is_late(event: &EventInput) -> bool {
     decide::stop_class(&event.event) == StopClass::Ordinary && event.origin == Origin::Live
 }
 
-fn ignored_as_late(input: &EventInput) -> DecisionRecord {
+/// The record of an event that is not folded.
+fn ignored(input: &EventInput, why: Note) -> DecisionRecord {
     let event = &input.event;
     DecisionRecord {
         workspace: event.workspace.clone(),
@@ -89,8 +94,6 @@ fn ignored_as_late(input: &EventInput) -> DecisionRecord {
         },
         contact: None,
         at: input.received_at,
-        items: vec![Decision::Ignored {
-            why: Note::new("late", "received before the time for which duplicates are known"),
-        }],
+        items: vec![Decision::Ignored { why }],
     }
 }

@@ -4,17 +4,19 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::attributes::Attributes;
-use domain::catalog::Defaults;
+use domain::catalog::{Catalog, Defaults};
+use domain::decision::Decision;
 use domain::event::{Detail, Event, EventKind};
 use domain::id::{Digest, EventId, SourceName, VersionId, Workspace};
-use domain::identity::{AccountKeys, SubjectKeys};
+use domain::identity::{AccountKeys, HashKey, HashKeys, SubjectKeys};
 use domain::input::{Origin, TimerInput};
 use domain::time::{BusinessClock, Speed, Window};
 use domain::touch::TimerKind;
+use domain::world::{Ids, World};
 use jiff::Timestamp;
 use ports::StoreResult;
 use ports::content::{Activation, Applied, Content, Document, NewDocument};
-use ports::unit::Fold;
+use ports::unit::{Admitted, Fold, Standing};
 
 use super::*;
 
@@ -157,15 +159,35 @@ fn batch(ids: &[&str], from: Option<i64>) -> Batch {
     Batch { cluster: "c".to_owned(), topic: Topic::Events, partition: 0, from, items }
 }
 
-fn processor(store: &Arc<Units_>) -> Processor {
-    let defaults = Defaults {
+fn defaults() -> Defaults {
+    Defaults {
         zone: jiff::tz::TimeZone::UTC,
         window: Window::Any,
         per_contact: Vec::new(),
         per_owner: Vec::new(),
         delivers: std::collections::HashMap::new(),
-    };
-    Processor::new(Arc::<Units_>::clone(store), Arc::new(Catalogs::new(Arc::new(NoContent), defaults)))
+    }
+}
+
+fn processor(store: &Arc<Units_>) -> Processor {
+    Processor::new(Arc::<Units_>::clone(store), Arc::new(Catalogs::new(Arc::new(NoContent), defaults())))
+}
+
+#[test]
+fn a_repeated_event_is_recorded_as_such_and_changes_nothing() {
+    let catalog = Arc::new(Catalog::empty(defaults()));
+    let keys = Arc::new(HashKeys::new(HashKey::new([1; 32]), Vec::new()));
+    let mut world = World::new(Timestamp::UNIX_EPOCH, Arc::clone(&catalog), keys, Ids::new(1, 10));
+    let admitted = Admitted { input: Input::Event(event("a")), standing: Standing::Duplicate };
+
+    DomainFold::new(catalog, Keep::Nothing).fold(&mut world, &[admitted]).unwrap();
+
+    assert!(
+        matches!(&world.decisions[0].items[..], [Decision::Ignored { why }] if why.code == "duplicate"),
+        "{:?}",
+        world.decisions
+    );
+    assert!(world.contacts.is_empty() && world.outbox.is_empty());
 }
 
 #[tokio::test]
