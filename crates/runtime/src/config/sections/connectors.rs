@@ -109,7 +109,7 @@ pub struct ConnectorRate {
     pub requests: NonZeroU32,
     /// The period, for example "10s".
     pub per: Period,
-    /// The most requests in flight; `dispatch.concurrency` when absent.
+    /// The most requests in flight of each dispatcher; `dispatch.concurrency` when absent.
     pub concurrency: Option<NonZeroU32>,
 }
 

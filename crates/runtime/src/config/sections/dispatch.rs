@@ -13,7 +13,7 @@ pub struct Dispatch {
     pub enabled: bool,
     /// How often due touches are looked for when nothing woke the dispatcher.
     pub poll: Period,
-    /// The most requests in flight to a connector that sets no `rate.concurrency`.
+    /// The most requests in flight of each dispatcher to a connector that sets no `rate.concurrency`.
     pub concurrency: NonZeroU32,
     /// Time for name resolution, TCP and TLS of a request, for a connector that sets none.
     pub connect_timeout: Period,
