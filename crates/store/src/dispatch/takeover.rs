@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::id::TouchId;
-use domain::touch::Lane;
+use domain::touch::{Lane, TouchState};
 use ports::dispatch::TakenOver;
 
 use crate::error::{Fail, known};
@@ -56,31 +56,38 @@ impl Work for TakeOver {
         for row in tx.conn.fetch(lock).await? {
             locked.push(row.cursor().int()?);
         }
-        // A new statement: what the locks waited for is seen.
+        // A new statement: what the locks waited for is seen. A touch that was taken back meanwhile has an attempt to settle too:
+        // its row would stay for good.
         let set = RowSet::new(found.len())
             .int("touch", found.iter().map(|(touch, _)| *touch))
             .int("no", found.iter().map(|(_, no)| *no));
         let stmt = tx
             .conn
-            .stmt("select t.id, t.attempt, t.lane from ")
+            .stmt("select t.id, t.attempt, t.lane, t.state from ")
             .rows(set)
             .sql(" cross join touches t join in_flight f on f.touch = t.id where t.id = v.touch and t.attempt = v.no ")
-            .sql("and f.no = v.no and t.state in ('sending', 'unknown') and t.id")
+            .sql("and f.no = v.no and t.id")
             .any(locked)
             .sql(" order by t.id");
-        let mut taken = Vec::new();
+        let (mut taken, mut sending) = (Vec::new(), Vec::new());
         for row in tx.conn.fetch(stmt).await? {
             let mut row = row.cursor();
             let (touch, attempt) = (TouchId(row.int()?), row.small()?);
             let connector = known(Lane::from_text(&row.text()?), "lane")?.connector;
+            if row.text()? == TouchState::Sending.as_str() {
+                sending.push(touch.0);
+            }
             taken.push(TakenOver { touch, attempt, connector });
         }
         if taken.is_empty() {
             return Ok(taken);
         }
         let ids = || taken.iter().map(|one| one.touch.0);
-        let stmt = tx.conn.stmt("update touches set state = 'unknown' where id").any(ids());
-        tx.conn.run_exactly(stmt, taken.len(), "touches").await?;
+        if !sending.is_empty() {
+            let count = sending.len();
+            let stmt = tx.conn.stmt("update touches set state = 'unknown' where id").any(sending);
+            tx.conn.run_exactly(stmt, count, "touches").await?;
+        }
         let stmt =
             tx.conn.stmt("update in_flight set taken_at = ").bind(micros(now)).sql(" where touch").any(ids());
         tx.conn.run_exactly(stmt, taken.len(), "in_flight").await?;

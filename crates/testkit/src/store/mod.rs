@@ -180,6 +180,7 @@ macro_rules! store_conformance {
             takeover::attempts_of_a_worker_without_a_row_are_taken,
             takeover::old_attempts_are_taken_though_their_worker_lives,
             takeover::a_settled_attempt_is_not_taken,
+            takeover::an_attempt_of_a_touch_that_was_taken_back_meanwhile_is_taken_and_settled_too,
             takeover::an_attempt_taken_and_not_settled_comes_again,
             workers::workers_have_a_place_among_the_living,
             workers::a_silent_worker_is_reaped_by_one_that_beats,

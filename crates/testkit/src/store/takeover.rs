@@ -7,7 +7,7 @@ use ports::dispatch::{Marked, TakenOver};
 
 use super::dispatch::{due, enroll, request, state, worker};
 use super::mini::lane;
-use super::{Fixture, Mini, events, settle};
+use super::{Fixture, Mini, events, settle, stop};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -77,4 +77,28 @@ pub async fn an_attempt_taken_and_not_settled_comes_again(fixture: &impl Fixture
     let repeat = due(&store).await.remove(0);
     let marked = store.mark(worker(2), vec![request(&repeat, "b")]).await.unwrap();
     assert!(matches!(marked[..], [Marked::Yes { attempt: 2, .. }]), "{marked:?}");
+}
+
+pub async fn an_attempt_of_a_touch_that_was_taken_back_meanwhile_is_taken_and_settled_too(
+    fixture: &impl Fixture,
+) {
+    let store = fixture.open().await;
+    enroll(&store, ["ada@example.com"]).await;
+    let picked = due(&store).await.remove(0);
+    let now = store.now().await.unwrap();
+    store.mark(worker(1), vec![request(&picked, "a")]).await.unwrap();
+    assert_eq!(store.take_over(MINUTE).await.unwrap().len(), 1);
+
+    // Whoever took it died before settling it, and then the contact stopped.
+    store.run(events([stop("s", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
+    fixture.tamper("update touches set state = 'withdrawn'").await;
+    fixture.elapse(Duration::from_secs(11)).await;
+    let again = store.take_over(MINUTE).await.unwrap();
+    let unknown =
+        AttemptResult::Unknown { again_at: None, note: Note::new("taken_over", "its worker is gone") };
+    store.run(events([settle(picked.touch, 1, unknown, now)]), Mini::new()).await.unwrap();
+    fixture.elapse(Duration::from_secs(11)).await;
+
+    assert_eq!(again.len(), 1, "its row would stay in flight for good");
+    assert_eq!(fixture.count("in_flight").await, 0);
 }
