@@ -42,7 +42,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long to wait after an error of the store.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The most touches marked in one transaction, and commands taken in one.
-const SLICE: usize = 512;
+const SLICE: usize = 128;
 /// How long permits are the connector's, unless they are drawn again.
 const LEASE: Duration = Duration::from_secs(4);
 /// How long they are trusted here: a request starts within the mark's time after they were looked at.

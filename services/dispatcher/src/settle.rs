@@ -15,7 +15,7 @@ use crate::Deps;
 pub(crate) type Settled = TouchInput;
 
 /// The most that one transaction settles.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 
 /// How long to wait while the store cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(200);
