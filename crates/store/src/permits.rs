@@ -98,7 +98,6 @@ mod tests {
 
     const LIMIT: usize = 7;
     const PER: i64 = 1_000_000;
-    /// A holder trusts its part a little shorter than the row counts it.
     /// A holder trusts its part for less long than the row counts it.
     const TRUST: i64 = 2_000_000;
     const LEASE: i64 = 3_000_000;
