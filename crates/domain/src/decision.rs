@@ -27,6 +27,20 @@ pub struct DecisionRecord {
     pub items: Vec<Decision>,
 }
 
+impl DecisionRecord {
+    /// The same with the digest in place of the event's id, which is the provider's and may be somebody's address: for
+    /// records that no erasure finds by their contact.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        if let Cause::Event { digest, id, .. } = &mut self.cause
+            && let Ok(hidden) = EventId::try_from(digest.to_hex())
+        {
+            *id = hidden;
+        }
+        self
+    }
+}
+
 /// What set a decision off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

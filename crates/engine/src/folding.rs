@@ -57,7 +57,8 @@ impl Fold for DomainFold {
         for admitted in inputs {
             match (&admitted.input, admitted.standing) {
                 (Input::Event(event), Standing::Duplicate) => {
-                    world.decisions.push(ignored(event, Note::new("duplicate", "it was processed before")));
+                    let record = ignored(event, Note::new("duplicate", "it was processed before"));
+                    world.decisions.push(record.without_id());
                 }
                 (_, Standing::Duplicate) => {}
                 (Input::Event(event), Standing::BeforeHorizon) if is_late(event) => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::contact::Contact;
 use domain::decision::{Cause, Decision, DecisionRecord};
 use domain::event::{Event, EventKind};
-use domain::id::{ContactId, Digest, EventId, SourceName, Workspace};
+use domain::id::{ContactId, Digest, SourceName, Workspace};
 use domain::identity::{HashKeys, IdentityKey, SubjectKeys};
 use domain::input::Input;
 use domain::world::World;
@@ -72,13 +72,7 @@ pub(super) fn forgotten(decisions: &[DecisionRecord]) -> BTreeSet<(SourceName, D
 
 /// A decision without the provider's name for the event, which may hold an address.
 pub(crate) fn nameless(record: &DecisionRecord) -> DecisionRecord {
-    let mut record = record.clone();
-    if let Cause::Event { digest, id, .. } = &mut record.cause
-        && let Ok(hidden) = EventId::try_from(digest.to_hex())
-    {
-        *id = hidden;
-    }
-    record
+    record.clone().without_id()
 }
 
 fn cause(record: &DecisionRecord) -> Option<(SourceName, Digest)> {

@@ -79,8 +79,11 @@ fn aside(list: AsideList, place: &str, (payload, at): (Vec<u8>, Timestamp)) -> S
 /// aside, messages that wait for the bus.
 async fn live(store: &Arc<dyn StorePorts>, mark: &str, now: Timestamp) {
     // Before anybody knows them: nobody's event.
-    let visit = event(EventKind::EmailOpened, &format!("{mark}-open"), &format!("{mark}@example.com"), now);
-    store.run(events([visit.input()]), decided()).await.unwrap();
+    let visit =
+        event(EventKind::EmailOpened, &format!("{mark}-open"), &format!("{mark}@example.com"), now).input();
+    store.run(events([visit.clone()]), decided()).await.unwrap();
+    // Delivered again: a record that no contact leads to.
+    store.run(events([visit]), decided()).await.unwrap();
     store.run(events([filled(mark, now).input()]), Mini::new()).await.unwrap();
     let picked = due(store).await;
     store.mark(worker(1), vec![request(&picked[0], &format!("{{\"to\":\"{mark}\"}}"))]).await.unwrap();
