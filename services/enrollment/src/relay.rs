@@ -1,13 +1,15 @@
 //! The outbox's relay: in order per shard, deleted only after the bus has acknowledged.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::Shard;
 use futures::future::join_all;
-use ports::StoreResult;
+use futures::stream::{self, StreamExt as _};
+use ports::bus::Message;
+use ports::relay::OutboxRow;
 use ports::wake::Wake;
+use ports::{StoreError, StoreResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::Deps;
@@ -15,6 +17,8 @@ use crate::Deps;
 const LEASE: Duration = Duration::from_secs(5);
 const BATCH: usize = 500;
 const NAP: Duration = Duration::from_secs(1);
+/// How many shards are read at once: connections are everybody's.
+const READERS: usize = 4;
 
 /// Relays until `stop`.
 pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
@@ -50,27 +54,11 @@ async fn turn(deps: &Deps, leases: &mut Leases) -> StoreResult<usize> {
     }
     let pending = deps.outbox.pending().await?;
     let mine: Vec<Shard> = pending.into_iter().filter(|shard| leases.shards.contains(shard)).collect();
-    let mut relayed = pin!(join_all(mine.iter().map(|shard| relay(deps, *shard))));
-    let answers = loop {
-        let rest = leases.fresh_until.saturating_sub(deps.clock.monotonic());
-        tokio::select! {
-            answers = &mut relayed => break answers,
-            // The bus takes its time: the leases must outlast it, or another relay would send the same at the same time.
-            () = tokio::time::sleep(rest) => leases.renew(deps).await?,
-        }
-    };
-    let (mut sum, mut problem) = (0, None);
-    for (shard, answer) in mine.iter().zip(answers) {
-        match answer {
-            Ok(count) => sum += count,
-            Err(error) => {
-                tracing::error!(error = %error, shard = shard.0, "a shard of the outbox cannot be relayed");
-                problem = Some(error);
-            }
-        }
+    // Beside each other, not in turns: the relay may hold the connection that the renewal waits for.
+    tokio::select! {
+        relayed = relay(deps, &mine) => relayed,
+        error = leases.keep(deps) => Err(error),
     }
-    // As long as others go on, one shard's trouble is its own.
-    problem.filter(|_| sum == 0).map_or(Ok(sum), Err)
 }
 
 impl Leases {
@@ -81,24 +69,50 @@ impl Leases {
         self.fresh_until = asked_at + LEASE / 2;
         Ok(())
     }
+
+    /// Keeps them for as long as it is polled; gives what went wrong. The bus may take its time, and the leases must
+    /// outlast it, or another relay would send the same at the same time.
+    async fn keep(&mut self, deps: &Deps) -> StoreError {
+        loop {
+            tokio::time::sleep(self.fresh_until.saturating_sub(deps.clock.monotonic())).await;
+            if let Err(error) = self.renew(deps).await {
+                return error;
+            }
+        }
+    }
 }
 
 /// One batch is in flight per shard; after a failure everything from the first unacknowledged one is sent again.
-async fn relay(deps: &Deps, shard: Shard) -> StoreResult<usize> {
-    let rows = deps.outbox.head(shard, BATCH).await?;
-    if rows.is_empty() {
-        return Ok(0);
+async fn relay(deps: &Deps, shards: &[Shard]) -> StoreResult<usize> {
+    let heads = stream::iter(shards).map(|shard| deps.outbox.head(*shard, BATCH)).buffered(READERS);
+    let heads: Vec<_> = heads.collect().await;
+    let (mut batches, mut problem) = (Vec::with_capacity(heads.len()), None);
+    for (shard, rows) in shards.iter().zip(heads) {
+        match rows {
+            Ok(rows) => batches.push(rows),
+            Err(error) => {
+                tracing::error!(error = %error, shard = shard.0, "a shard of the outbox cannot be relayed");
+                problem = Some(error);
+            }
+        }
     }
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    let answers = deps.publisher.publish(rows.into_iter().map(|row| row.message).collect()).await;
-    let acknowledged = answers.iter().take_while(|answer| answer.is_ok()).count();
+    let published = join_all(batches.into_iter().map(|rows| publish(deps, rows))).await;
     fail::fail_point!("enrollment.relay.published");
+    let gone: Vec<i64> = published.into_iter().flatten().collect();
+    deps.outbox.acknowledged(&gone).await?;
+    // As long as others go on, one shard's trouble is its own.
+    problem.filter(|_| gone.is_empty()).map_or(Ok(gone.len()), Err)
+}
+
+/// Publishes rows of one shard; gives those that are on the log, with all before them.
+async fn publish(deps: &Deps, rows: Vec<OutboxRow>) -> Vec<i64> {
+    let (ids, messages): (Vec<i64>, Vec<Message>) = rows.into_iter().map(|row| (row.id, row.message)).unzip();
+    let answers = deps.publisher.publish(messages).await;
+    let acknowledged = answers.iter().take_while(|answer| answer.is_ok()).count();
     if let Some(Err(error)) = answers.get(acknowledged) {
         tracing::warn!(error = %error, "the outbox waits for the bus");
     }
-    let gone: Vec<i64> = ids.into_iter().take(acknowledged).collect();
-    deps.outbox.acknowledged(&gone).await?;
-    Ok(gone.len())
+    ids.into_iter().take(acknowledged).collect()
 }
 
 #[cfg(test)]

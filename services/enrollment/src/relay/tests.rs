@@ -1,7 +1,10 @@
 //! Relays over an outbox of the small world. Time is paused: it moves on when all wait.
 
 use async_trait::async_trait;
-use ports::bus::{BusError, Message, Position, Publisher};
+use ports::bus::{BusError, Position, Publisher};
+use ports::relay::Outbox;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::*;
 use crate::fakes::{World, waiting};
@@ -25,6 +28,41 @@ impl Publisher for Slow {
 
     async fn flush(&self, _: Duration) -> Result<(), BusError> {
         Ok(())
+    }
+}
+
+/// A store with one connection, over which a shard takes its time to come.
+struct Narrow {
+    world: Arc<World>,
+    connection: Semaphore,
+    takes: Duration,
+}
+
+#[async_trait]
+impl Outbox for Narrow {
+    async fn lease(&self, owner: Uuid, want: usize, length: Duration) -> StoreResult<Vec<Shard>> {
+        let _connection = self.connection.acquire().await;
+        self.world.lease(owner, want, length).await
+    }
+
+    async fn pending(&self) -> StoreResult<Vec<Shard>> {
+        let _connection = self.connection.acquire().await;
+        self.world.pending().await
+    }
+
+    async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>> {
+        let _connection = self.connection.acquire().await;
+        tokio::time::sleep(self.takes).await;
+        self.world.head(shard, limit).await
+    }
+
+    async fn acknowledged(&self, ids: &[i64]) -> StoreResult<()> {
+        let _connection = self.connection.acquire().await;
+        self.world.acknowledged(ids).await
+    }
+
+    async fn append(&self, messages: Vec<Message>) -> StoreResult<()> {
+        self.world.append(messages).await
     }
 }
 
@@ -66,6 +104,21 @@ async fn a_publish_that_takes_longer_than_a_lease_keeps_it() {
     assert_eq!(published(&world), ["3/0", "3/1"], "each once, in order");
     assert_eq!(world.with(|state| state.heads.clone()), [3], "the second never had the shard");
     assert!(world.age() >= LEASE * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_waits_for_a_connection_stops_nobody_who_has_it() {
+    let world = World::new();
+    fill(&world, 3, 0..2);
+    fill(&world, 4, 2..3);
+    let mut deps = Arc::into_inner(world.deps(1)).unwrap();
+    let connection = Semaphore::new(1);
+    deps.outbox = Arc::new(Narrow { world: Arc::clone(&world), connection, takes: LEASE / 2 });
+
+    let relayed = tokio::time::timeout(LEASE * 3, relay_all(&world, Arc::new(deps))).await;
+
+    assert!(relayed.is_ok(), "the renewal waited for whom it kept from going on");
+    assert_eq!(published(&world), ["3/0", "3/1", "4/2"]);
 }
 
 #[tokio::test(start_paused = true)]
