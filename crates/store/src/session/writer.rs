@@ -2,11 +2,13 @@
 //!
 //! Each transaction is a savepoint in the group's transaction and is answered after the COMMIT, so that an answer means
 //! durable. A failed COMMIT answers all of the group as failed. Marks come last in a group, else a stop of the same
-//! commit would come before their requests. Another process that writes is waited for in short steps, and noticed.
+//! commit would come before their requests; but they do not queue: the next COMMIT has all that wait, and comes sooner.
+//! Another process that writes is waited for in short steps, and noticed.
 //!
 //! The task outlives what goes wrong in it: a transaction that panics is refused, and a connection that no longer takes
 //! transactions is opened anew.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ use crate::wake::Signals;
 
 /// How long a group may collect.
 const GROUP: Duration = Duration::from_millis(20);
+/// How long when somebody waits for a mark: his touch is due now.
+const PRESSING: Duration = Duration::from_millis(5);
 /// Room for other processes between groups.
 const AIR: Duration = Duration::from_millis(1);
 /// How long to wait before trying for the file again.
@@ -94,7 +98,8 @@ impl Writer {
     )]
     pub(super) fn start(conn: Conn, reopen: sqlite::Writing, time: Arc<Time>, signals: Arc<Signals>) -> Self {
         let (jobs, orders) = mpsc::channel(1024);
-        tokio::spawn(Task { tx: Tx::new(conn, time), reopen, orders, signals, version: None }.serve());
+        let tx = Tx::new(conn, time);
+        tokio::spawn(Task { tx, reopen, orders, waiting: VecDeque::new(), signals, version: None }.serve());
         Self { jobs }
     }
 
@@ -119,6 +124,8 @@ struct Task {
     /// How to open the file again.
     reopen: sqlite::Writing,
     orders: mpsc::Receiver<Order>,
+    /// What was taken in while a group ran, and is for a later one.
+    waiting: VecDeque<Order>,
     signals: Arc<Signals>,
     /// SQLite's count of commits by other connections, as last seen.
     version: Option<i64>,
@@ -135,12 +142,15 @@ struct Group {
 impl Task {
     async fn serve(mut self) {
         loop {
-            let order = tokio::select! {
-                order = self.orders.recv() => order,
-                () = tokio::time::sleep(LOOK) => {
-                    self.look().await;
-                    continue;
-                }
+            let order = match self.waiting.pop_front() {
+                Some(order) => Some(order),
+                None => tokio::select! {
+                    order = self.orders.recv() => order,
+                    () = tokio::time::sleep(LOOK) => {
+                        self.look().await;
+                        continue;
+                    }
+                },
             };
             let Some(order) = order else { return };
             let mut group = Group::default();
@@ -165,7 +175,7 @@ impl Task {
                 let _ = done.send(());
                 return;
             }
-            if !self.orders.is_empty() {
+            if !(self.waiting.is_empty() && self.orders.is_empty()) {
                 tokio::time::sleep(AIR).await;
             }
         }
@@ -212,7 +222,7 @@ impl Task {
     }
 
     async fn run_group(&mut self, first: Box<dyn Job>, group: &mut Group) -> Result<(), StoreError> {
-        let end = Instant::now() + GROUP;
+        let start = Instant::now();
         let mut next = Some(first);
         while let Some(job) = next.take() {
             match job.turn() {
@@ -224,19 +234,31 @@ impl Task {
                     }
                 }
             }
-            if Instant::now() >= end || group.close.is_some() {
+            self.take_in(group);
+            let most = if group.last.is_empty() { GROUP } else { PRESSING };
+            if start.elapsed() >= most {
                 break;
             }
-            match self.orders.try_recv() {
-                Ok(Order::Run(job)) => next = Some(job),
-                Ok(Order::Close(done)) => group.close = Some(done),
-                Err(_) => {}
+            match self.waiting.pop_front() {
+                Some(Order::Run(job)) => next = Some(job),
+                Some(Order::Close(done)) => group.close = Some(done),
+                None => {}
             }
         }
         for job in &mut group.last {
             self.run_job(&mut **job).await?;
         }
         Ok(())
+    }
+
+    /// Takes in what has come meanwhile: what is to come last joins the group, whatever stands before it.
+    fn take_in(&mut self, group: &mut Group) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Run(job) if job.turn() == Turn::Last => group.last.push(job),
+                other => self.waiting.push_back(other),
+            }
+        }
     }
 
     async fn run_job(&mut self, job: &mut dyn Job) -> Result<(), StoreError> {

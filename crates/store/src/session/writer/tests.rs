@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use testkit::store::ManualClock;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{Store, StoreConfig};
@@ -95,4 +96,73 @@ async fn a_lost_group_is_answered_as_failed_and_the_next_one_has_a_sound_connect
     }
     assert!(after.is_ok(), "{after:?}");
     assert_eq!(noted(&store).await, ["b"]);
+}
+
+/// Goes on once two others wait behind it and a group with a mark is over its time.
+struct Holds(Arc<Semaphore>);
+
+#[async_trait]
+impl Work for Holds {
+    type Out = ();
+
+    async fn run(&self, _: &mut Tx) -> Result<(), Fail> {
+        let start = Instant::now();
+        drop(self.0.acquire_many(2).await);
+        tokio::time::sleep_until(start + PRESSING).await;
+        Ok(())
+    }
+}
+
+/// Takes the last turn, as marks do.
+struct Mark;
+
+#[async_trait]
+impl Work for Mark {
+    type Out = ();
+
+    fn turn(&self) -> Turn {
+        Turn::Last
+    }
+
+    async fn run(&self, _: &mut Tx) -> Result<(), Fail> {
+        Ok(())
+    }
+}
+
+/// Says whether the mark has been answered when it runs.
+struct AfterMark(Arc<AtomicBool>);
+
+#[async_trait]
+impl Work for AfterMark {
+    type Out = bool;
+
+    async fn run(&self, _: &mut Tx) -> Result<bool, Fail> {
+        Ok(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_mark_does_not_queue_behind_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let (queued, answered) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
+    let mark = async {
+        let done = store.database.transact(Arc::new(Mark)).await;
+        answered.store(true, Ordering::SeqCst);
+        done
+    };
+    let queue = async {
+        // Each of the joined ones has handed its work over when its turn to be polled is over.
+        queued.add_permits(2);
+    };
+
+    let (held, after, marked, ()) = tokio::join!(
+        store.database.transact(Arc::new(Holds(Arc::clone(&queued)))),
+        store.database.transact(Arc::new(AfterMark(Arc::clone(&answered)))),
+        mark,
+        queue,
+    );
+
+    assert!(held.is_ok() && marked.is_ok(), "{held:?} {marked:?}");
+    assert!(after.unwrap(), "the unit that came first ran first");
 }
