@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use domain::id::Shard;
 use futures::future::join_all;
-use futures::stream::{self, StreamExt as _};
 use ports::bus::Message;
 use ports::relay::OutboxRow;
 use ports::wake::Wake;
@@ -84,8 +83,10 @@ impl Leases {
 
 /// One batch is in flight per shard; after a failure everything from the first unacknowledged one is sent again.
 async fn relay(deps: &Deps, shards: &[Shard]) -> StoreResult<usize> {
-    let heads = stream::iter(shards).map(|shard| deps.outbox.head(*shard, BATCH)).buffered(READERS);
-    let heads: Vec<_> = heads.collect().await;
+    let mut heads = Vec::with_capacity(shards.len());
+    for few in shards.chunks(READERS) {
+        heads.extend(join_all(few.iter().map(|shard| deps.outbox.head(*shard, BATCH))).await);
+    }
     let (mut batches, mut problem) = (Vec::with_capacity(heads.len()), None);
     for (shard, rows) in shards.iter().zip(heads) {
         match rows {
