@@ -35,9 +35,9 @@ pub(crate) fn each_event_enrolled_once(it: &Deployment, ids: &BTreeSet<String>) 
     let wrong: Vec<_> = of_event.iter().filter(|(_, enrolled)| **enrolled != 1).collect();
     assert!(wrong.is_empty(), "events that did not enroll exactly once: {wrong:?}");
 
-    let events = it.rows("select count(*) as n, count(distinct hex(digest)) as digests from events");
+    let events = it.rows("select count(*) as n, count(distinct key) as keys from events");
     assert_eq!(events[0]["n"].as_u64(), Some(ids.len() as u64), "events stored: {}", events[0]);
-    assert_eq!(events[0]["digests"], events[0]["n"], "events stored twice");
+    assert_eq!(events[0]["keys"], events[0]["n"], "events stored twice");
     let contacts = it.rows(
         "select c.id, count(e.id) as n from contacts c left join enrollments e on e.contact = c.id group by c.id",
     );

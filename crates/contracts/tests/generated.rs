@@ -24,7 +24,12 @@ fn generate() -> String {
     prost_build::Config::new()
         // Sorted maps: the same value always has the same bytes.
         .btree_map(["."])
-        .bytes([".drumbeat.event.v1.Quarantined.body", ".drumbeat.event.v1.DeadLetter"])
+        .bytes([
+            ".drumbeat.event.v1.Quarantined.body",
+            ".drumbeat.event.v1.DeadLetter",
+            ".drumbeat.event.v1.Waiting.outcome",
+            ".drumbeat.event.v1.Waiting.Written.payload",
+        ])
         .enable_type_names()
         .out_dir(out.path())
         .compile_fds(descriptors)

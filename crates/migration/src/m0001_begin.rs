@@ -22,7 +22,10 @@ impl MigrationTrait for Migration {
         run(db, CADENCES).await?;
         run(db, SENDING).await?;
         match db.get_database_backend() {
-            DbBackend::Postgres => run(db, EVENTS_IN_DAYS).await?,
+            DbBackend::Postgres => {
+                run(db, DEDUPE_IN_ORDER).await?;
+                run(db, EVENTS_IN_DAYS).await?;
+            }
             _ => run(db, EVENTS).await?,
         }
         run(db, RECORDS).await
@@ -56,12 +59,9 @@ const SETTINGS: &[&str] = &[
 
 /// Who it is about.
 const PEOPLE: &[&str] = &[
-    // Digests of what was processed. Not partitioned: one unique key over all of it.
-    "create table dedupe (
-        workspace {name} not null, source {name} not null, digest {bytes} not null, seen_at {long} not null,
-        primary key (workspace, source, digest)
-    ) {keyed}",
-    "create index dedupe_seen on dedupe (seen_at)",
+    // What was processed, by a digest of workspace, source and the event's digest. Not partitioned: one unique key over
+    // all of it, and nothing else that a row would have to enter: rows lie in the order in which they came.
+    "create table dedupe (key {uuid} primary key not null, seen_at {long} not null, received_at {long} not null) {table}",
     "create table identities (
         workspace {name} not null, kind {int} not null, hash {bytes} not null,
         owner {long}, suppressions text, erased_at {long},
@@ -142,9 +142,10 @@ const SENDING: &[&str] = &[
     ) {table} {fill 70}",
     "create index commands_due on commands (due_at) where done_at is null",
     "create index commands_done on commands (done_at) where done_at is not null",
+    // Several messages a row: what one transaction said in a shard. So many of them were relayed already.
     "create table outbox (
-        id {serial}, shard {int} not null, topic {name} not null, key {bytes} not null, headers text not null,
-        payload {bytes} not null
+        id {serial}, shard {int} not null, messages {int} not null, relayed {int} not null default 0,
+        body {bytes} not null
     ) {table}",
     "create index outbox_shard on outbox (shard, id)",
     "create table leases (
@@ -152,32 +153,36 @@ const SENDING: &[&str] = &[
     ) {keyed} {fill 20}",
 ];
 
-/// Events in a plain table.
+/// Where old digests lie. SQLite looks at the rows themselves, whose order is kept there.
+const DEDUPE_IN_ORDER: &[&str] = &["create index dedupe_seen on dedupe using brin (seen_at)"];
+
+/// Events in a plain table. `key` is that of `dedupe`; whose it is, is found by the contact, or by a stray (migration 3).
 const EVENTS: &[&str] = &[
     "create table events (
-        workspace text not null, source text not null, digest blob not null, received_at integer not null,
-        kind text not null, body blob not null
+        contact integer, received_at integer not null, key blob not null, body blob not null
     ) strict",
-    "create index events_digest on events (workspace, source, digest)",
     "create index events_received on events (received_at)",
+    "create index events_contact on events (contact) where contact is not null",
+    "create index events_nobody on events (key) where contact is null",
 ];
 
-/// Events in a table for each day, made ahead by the store, and one for the rest. The key is looked up by people only.
+/// Events in a table for each day, made ahead by the store, and one for the rest.
 const EVENTS_IN_DAYS: &[&str] = &[
     "create table events (
-        workspace {name} not null, source {name} not null, digest bytea not null, received_at bigint not null,
-        kind {name} not null, body bytea not null
+        contact bigint, received_at bigint not null, key uuid not null, body bytea not null
     ) partition by range (received_at)",
     "create table events_rest partition of events default",
-    "create index events_digest on events (workspace, source, digest)",
-    "create index events_received on events (received_at)",
+    // Rows lie in the order in which they came, nearly that of this column: no row has to enter it.
+    "create index events_received on events using brin (received_at)",
+    "create index events_contact on events (contact) where contact is not null",
+    "create index events_nobody on events (key) where contact is null",
 ];
 
 /// What was decided, and what was set aside.
 const RECORDS: &[&str] = &[
+    // What an event that changed nothing was decided to be stands nowhere: its row in `events` says all of it.
     "create table decisions (
-        id {serial}, workspace {name} not null, contact {long}, source {name}, digest {bytes}, at {long} not null,
-        body {bytes} not null
+        id {serial}, workspace {name} not null, contact {long}, key {uuid}, at {long} not null, body {bytes} not null
     ) {table}",
     "create index decisions_contact on decisions (contact, id) where contact is not null",
     "create index decisions_workspace on decisions (workspace, id)",

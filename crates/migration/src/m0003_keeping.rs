@@ -34,14 +34,14 @@ const ERASURE: &[&str] = &[
     "create table erasures (
         id {serial}, workspace {name} not null, contact {long}, names text not null, at {long} not null
     ) {table}",
-    // Events that name somebody by a key under which their decision is not found: of nobody, or of someone else.
+    // Events that name somebody by a key under which they are not found: of nobody, or of someone else, the contact.
     "create table strays (
-        workspace {name} not null, kind {int} not null, hash {bytes} not null, source {name} not null,
-        digest {bytes} not null, at {long} not null,
-        primary key (workspace, kind, hash, source, digest)
+        workspace {name} not null, kind {int} not null, hash {bytes} not null, key {uuid} not null,
+        contact {long}, at {long} not null,
+        primary key (workspace, kind, hash, key)
     ) {keyed}",
     "create index strays_at on strays (at)",
-    "create index decisions_nobody on decisions (workspace, source, digest) where contact is null",
+    "create index decisions_nobody on decisions (key) where contact is null",
     "create index contacts_merged on contacts (merged_into) where merged_into is not null",
     "create index commands_touch on commands (touch)",
 ];

@@ -12,7 +12,7 @@ use crate::error::StoreResult;
 /// A message of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// Its row: the order within a shard.
+    /// Its number: the order within a shard.
     pub id: i64,
     /// What to publish.
     pub message: Message,
@@ -30,7 +30,7 @@ pub trait Outbox: Send + Sync {
     /// The oldest messages of a shard, in order.
     async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>>;
 
-    /// Deletes messages that were acknowledged.
+    /// Takes away messages that were acknowledged: with the ones before them in their shards, if those are still there.
     async fn acknowledged(&self, rows: &[i64]) -> StoreResult<()>;
 
     /// Appends messages outside of a unit: dead letters.

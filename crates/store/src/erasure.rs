@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contracts::{DeadLetter, Wire as _};
+use contracts::{DeadLetter, Parcel, Waiting, Wire as _};
 use domain::attributes::Attributes;
 use domain::decision::{Decision, DecisionRecord, Outcome};
 use domain::enrollment::Enrollment;
@@ -19,6 +19,7 @@ use ports::bus::Topic;
 
 use crate::Store;
 use crate::error::Fail;
+use crate::parcels;
 use crate::session::{Tx, Work};
 use crate::sql::{Conn, RowSet, from_json};
 use crate::tables::{self, enrollment, identity, workspace};
@@ -64,10 +65,8 @@ impl Erasure {
 #[derive(Debug, Default)]
 struct Found {
     asides: BTreeSet<i64>,
-    /// Letters that wait in the outbox.
-    letters: BTreeSet<i64>,
-    /// Outcomes that wait in the outbox, blanked.
-    outcomes: BTreeMap<i64, Vec<u8>>,
+    /// Rows of the outbox without what is said of them: how many messages are left, and the body.
+    parcels: BTreeMap<i64, (usize, Vec<u8>)>,
 }
 
 impl Store {
@@ -146,7 +145,7 @@ impl Store {
         after = 0;
         loop {
             let stmt = conn
-                .stmt("select o.id, o.topic, o.payload from outbox o where o.id > ")
+                .stmt("select o.id, o.body from outbox o where o.id > ")
                 .bind(after)
                 .sql(" order by o.id limit ")
                 .bind(PAGE);
@@ -154,8 +153,9 @@ impl Store {
             for row in &rows {
                 let mut row = row.cursor();
                 after = row.int()?;
-                let (topic, payload) = (row.text()?, row.bytes()?);
-                found.look_at_message(after, &topic, &payload, erasure);
+                if let Some(left) = without(&row.bytes()?, erasure)? {
+                    found.parcels.insert(after, left);
+                }
             }
             if rows.is_empty() {
                 return Ok(found);
@@ -164,21 +164,40 @@ impl Store {
     }
 }
 
-impl Found {
-    fn look_at_message(&mut self, id: i64, topic: &str, payload: &[u8], erasure: &Erasure) {
-        if topic == Topic::DeadLetter.as_str() {
-            if erasure.is_named_in_letter(payload) {
-                self.letters.insert(id);
-            }
-        } else if let Ok(mut outcome) = Outcome::from_bytes(payload)
-            && outcome.workspace == erasure.workspace
-            && outcome.contact.is_some_and(|contact| Some(contact.0) == erasure.contact)
-        {
-            blank(&mut outcome.what);
-            outcome.event = None;
-            self.outcomes.insert(id, outcome.to_bytes().to_vec());
-        }
+/// A row of the outbox without what speaks of somebody: how many messages are left up to the last one, and the body.
+/// `None`: nothing does. What is taken out leaves its place, so that the others keep theirs.
+fn without(body: &[u8], erasure: &Erasure) -> StoreResult<Option<(usize, Vec<u8>)>> {
+    let messages = parcels::open(body)?;
+    let mut left: Vec<Waiting> = messages.iter().map(|message| cleared(message, erasure)).collect();
+    if left == messages {
+        return Ok(None);
     }
+    while left.last() == Some(&Waiting::Gone) {
+        left.pop();
+    }
+    Ok(Some((left.len(), Parcel(left).to_bytes().to_vec())))
+}
+
+fn cleared(message: &Waiting, erasure: &Erasure) -> Waiting {
+    match message {
+        Waiting::Written { topic, message } if topic == Topic::DeadLetter.as_str() => {
+            if erasure.is_named_in_letter(&message.payload) {
+                return Waiting::Gone;
+            }
+        }
+        Waiting::Outcome(payload) => {
+            if let Ok(mut outcome) = Outcome::from_bytes(payload)
+                && outcome.workspace == erasure.workspace
+                && outcome.contact.is_some_and(|contact| Some(contact.0) == erasure.contact)
+            {
+                blank(&mut outcome.what);
+                outcome.event = None;
+                return Waiting::Outcome(outcome.to_bytes());
+            }
+        }
+        Waiting::Written { .. } | Waiting::Gone => {}
+    }
+    message.clone()
 }
 
 /// Takes out what a decision saw.
@@ -218,7 +237,6 @@ impl Work for Purge {
 
     async fn run(&self, tx: &mut Tx) -> Result<Carried, Fail> {
         let conn = &mut tx.conn;
-        let mut events = BTreeSet::new();
         if let Some(contact) = self.erasure.contact {
             let contacts = family(conn, contact).await?;
             let enrollments = lock_enrollments(conn, &contacts).await?;
@@ -231,10 +249,11 @@ impl Work for Purge {
             let stmt = conn
                 .stmt("select d.id, d.body from decisions d where d.contact")
                 .any(contacts.iter().copied());
-            forget_decisions(conn, stmt, &mut events).await?;
+            forget_decisions(conn, stmt).await?;
+            let stmt = conn.stmt("delete from events where contact").any(contacts.iter().copied());
+            conn.run(stmt).await?;
         }
-        self.find_strays(conn, &mut events).await?;
-        self.forget_events(conn, &events).await?;
+        self.forget_strays(conn).await?;
         self.forget_messages(conn).await?;
         let stmt = conn.stmt("delete from erasures where id = ").bind(self.erasure.id);
         conn.run(stmt).await?;
@@ -242,12 +261,9 @@ impl Work for Purge {
     }
 }
 
-/// Where an event is found: its source and digest.
-type Place = (String, Vec<u8>);
-
 impl Purge {
     /// Events that name them and are of nobody, or of somebody else.
-    async fn find_strays(&self, conn: &mut Conn, events: &mut BTreeSet<Place>) -> Result<(), Fail> {
+    async fn forget_strays(&self, conn: &mut Conn) -> Result<(), Fail> {
         let names = self.erasure.names.iter();
         let hashes: Vec<_> = names
             .flat_map(|(kind, value)| self.keys.all(&self.erasure.workspace, kind, value).collect::<Vec<_>>())
@@ -255,42 +271,45 @@ impl Purge {
         if hashes.is_empty() {
             return Ok(());
         }
-        let stmt = conn.stmt("select s.source, s.digest from ").rows(identity::keys(hashes.iter())).sql(
+        let stmt = conn.stmt("select s.key, s.contact from ").rows(identity::keys(hashes.iter())).sql(
             " cross join strays s where s.workspace = v.workspace and s.kind = v.kind and s.hash = v.hash",
         );
-        let mut strays = BTreeSet::new();
+        let (mut of_nobody, mut of_others) = (BTreeSet::new(), BTreeSet::new());
         for row in conn.fetch(stmt).await? {
             let mut row = row.cursor();
-            strays.insert((row.text()?, row.bytes()?));
+            let key = row.uuid()?;
+            match row.opt_int()? {
+                Some(contact) => drop(of_others.insert((contact, key))),
+                None => drop(of_nobody.insert(key)),
+            }
         }
-        if strays.is_empty() {
-            return Ok(());
+        if !of_nobody.is_empty() {
+            let stmt = conn
+                .stmt("select d.id, d.body from ")
+                .rows(RowSet::new(of_nobody.len()).uuid("key", of_nobody.iter().copied()))
+                .sql(" cross join decisions d where d.contact is null and d.key = v.key");
+            forget_decisions(conn, stmt).await?;
+            let stmt = conn
+                .stmt("delete from events where contact is null and key in (select v.key from ")
+                .rows(RowSet::new(of_nobody.len()).uuid("key", of_nobody.iter().copied()))
+                .sql(")");
+            conn.run(stmt).await?;
         }
-        let stmt = conn
-            .stmt("select d.id, d.body from ")
-            .rows(places(&strays))
-            .sql(" cross join decisions d where d.contact is null and d.source = v.source and d.digest = v.digest and d.workspace = ")
-            .bind(self.erasure.workspace.as_str());
-        forget_decisions(conn, stmt, events).await?;
-        events.extend(strays);
+        if !of_others.is_empty() {
+            let set = RowSet::new(of_others.len())
+                .int("contact", of_others.iter().map(|(contact, _)| *contact))
+                .uuid("key", of_others.iter().map(|(_, key)| *key));
+            let stmt = conn
+                .stmt("delete from events where exists (select 1 from ")
+                .rows(set)
+                .sql(" where v.contact = events.contact and v.key = events.key) and events.contact")
+                .any(of_others.iter().map(|(contact, _)| *contact));
+            conn.run(stmt).await?;
+        }
         let stmt = conn.stmt("delete from strays where exists (select 1 from ").rows(identity::keys(hashes.iter())).sql(
             " where v.workspace = strays.workspace and v.kind = strays.kind and v.hash = strays.hash) and workspace = ",
         );
         let stmt = stmt.bind(self.erasure.workspace.as_str());
-        conn.run(stmt).await.map(drop)
-    }
-
-    async fn forget_events(&self, conn: &mut Conn, events: &BTreeSet<Place>) -> Result<(), Fail> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let stmt = conn
-            .stmt("delete from events where exists (select 1 from ")
-            .rows(places(events))
-            .sql(" where v.source = events.source and v.digest = events.digest) and events.workspace = ")
-            .bind(self.erasure.workspace.as_str())
-            .sql(" and events.source")
-            .any_text(events.iter().map(|(source, _)| source.clone()));
         conn.run(stmt).await.map(drop)
     }
 
@@ -301,27 +320,25 @@ impl Purge {
             let gone = conn.run(stmt).await?;
             tracing::info!(gone, "things set aside that spoke of an erased person are gone");
         }
-        if !found.letters.is_empty() {
-            let stmt = conn.stmt("delete from outbox where id").any(found.letters.iter().copied());
-            conn.run(stmt).await?;
-        }
-        if found.outcomes.is_empty() {
+        if found.parcels.is_empty() {
             return Ok(());
         }
-        let set = RowSet::new(found.outcomes.len())
-            .int("id", found.outcomes.keys().copied())
-            .bytes("payload", found.outcomes.values().cloned());
+        let count = |left: &(usize, Vec<u8>)| i64::try_from(left.0).unwrap_or(i64::MAX);
+        let set = RowSet::new(found.parcels.len())
+            .int("id", found.parcels.keys().copied())
+            .int("messages", found.parcels.values().map(count))
+            .bytes("body", found.parcels.values().map(|(_, body)| body.clone()));
         // What was relayed meanwhile is no longer here.
-        let stmt =
-            conn.stmt("update outbox set payload = v.payload from ").rows(set).sql(" where outbox.id = v.id");
+        let stmt = conn
+            .stmt("update outbox set messages = v.messages, body = v.body from ")
+            .rows(set)
+            .sql(" where outbox.id = v.id");
+        conn.run(stmt).await?;
+        let stmt = conn
+            .stmt("delete from outbox where relayed >= messages and id")
+            .any(found.parcels.keys().copied());
         conn.run(stmt).await.map(drop)
     }
-}
-
-fn places(events: &BTreeSet<Place>) -> RowSet {
-    RowSet::new(events.len())
-        .text("source", events.iter().map(|(source, _)| source.as_str()))
-        .bytes("digest", events.iter().map(|(_, digest)| digest.clone()))
 }
 
 /// The contact and those merged into it, locked.
@@ -402,28 +419,19 @@ async fn forget_enrollments(conn: &mut Conn, mut enrollments: Vec<Enrollment>) -
     tables::update(conn, "enrollments", "id", enrollment::rows(&all)?).await
 }
 
-/// Blanks decisions, and notes the events that they were about.
-async fn forget_decisions(
-    conn: &mut Conn,
-    found: crate::sql::Stmt,
-    events: &mut BTreeSet<Place>,
-) -> Result<(), Fail> {
+/// Blanks decisions.
+async fn forget_decisions(conn: &mut Conn, found: crate::sql::Stmt) -> Result<(), Fail> {
     let mut bodies = BTreeMap::new();
     for row in conn.fetch(found).await? {
         let mut row = row.cursor();
         let id = row.int()?;
-        let record = DecisionRecord::from_bytes(&row.bytes()?);
         // Unreadable or not: it goes.
-        let Ok(record) = record else {
-            bodies.insert(id, None);
-            continue;
-        };
-        let mut record = nameless(&record);
-        record.items.iter_mut().for_each(blank);
-        if let domain::decision::Cause::Event { digest, source, .. } = &record.cause {
-            events.insert((source.as_str().to_owned(), digest.0.to_vec()));
-        }
-        bodies.insert(id, Some(record.to_bytes().to_vec()));
+        let record = DecisionRecord::from_bytes(&row.bytes()?).ok().map(|record| {
+            let mut record = nameless(&record);
+            record.items.iter_mut().for_each(blank);
+            record
+        });
+        bodies.insert(id, record.map(|record| record.to_bytes().to_vec()));
     }
     let lost: Vec<i64> = bodies.iter().filter(|(_, body)| body.is_none()).map(|(id, _)| *id).collect();
     if !lost.is_empty() {

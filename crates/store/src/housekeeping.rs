@@ -32,10 +32,21 @@ struct Expire {
     slice: i64,
 }
 
+/// Which clock a table's moments are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+pub(crate) enum Which {
     Wall,
     Business,
+}
+
+impl Which {
+    /// Its now.
+    pub(crate) async fn now(self, tx: &mut Tx) -> Result<Timestamp, Fail> {
+        match self {
+            Self::Wall => tx.wall().await,
+            Self::Business => tx.now().await,
+        }
+    }
 }
 
 #[async_trait]
@@ -43,10 +54,7 @@ impl Work for Expire {
     type Out = usize;
 
     async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
-        let now = match self.clock {
-            Which::Wall => tx.wall().await?,
-            Which::Business => tx.now().await?,
-        };
+        let now = self.clock.now(tx).await?;
         let before = micros(now.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
         let (key, table, expired) = self.rows;
         // A row's place is looked up directly from a list only, not from a query's rows.
@@ -163,14 +171,13 @@ impl Housekeeping for Store {
         let limit = i64::try_from(slice).unwrap_or(i64::MAX);
         let postgres = self.database.dialect() == Dialect::Postgres;
         // Days that are over are dropped whole; what lies in no day goes row by row.
-        let (event_key, events) = if postgres { ("ctid", "events_rest") } else { ("rowid", "events") };
+        let (place, events) = if postgres { ("ctid", "events_rest") } else { ("rowid", "events") };
         let tables = [
-            (("workspace, source, digest", "dedupe", "seen_at"), self.dedupe_for, Which::Wall),
             (("id", "commands", "done_at is not null and done_at"), COMMANDS_FOR, Which::Wall),
             (("id", "asides", "at"), ASIDES_FOR, Which::Wall),
             (("workspace, budget", "budgets", "forget_after"), DAY, Which::Business),
-            ((event_key, events, "received_at"), self.keep_for, Which::Wall),
-            (("workspace, kind, hash, source, digest", "strays", "at"), self.keep_for, Which::Wall),
+            ((place, events, "received_at"), self.keep_for, Which::Wall),
+            (("workspace, kind, hash, key", "strays", "at"), self.keep_for, Which::Wall),
         ];
         // What a person asked for comes before what only takes room.
         let mut gone = self.purge().await?;
@@ -181,12 +188,22 @@ impl Housekeeping for Store {
                 tracing::warn!(reason = %fail.into_error(), "the tables of the coming days were not made");
             }
         }
-        for (rows, keep, clock) in tables {
+        let digests = (("ctid", "dedupe", "seen_at"), self.dedupe_for, Which::Wall);
+        for (rows, keep, clock) in tables.into_iter().chain(postgres.then_some(digests)) {
             let work = Expire { rows, keep, clock, slice: limit };
             gone += self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
         }
-        let decisions = Forget { keep: self.keep_for, slice: limit };
-        gone += self.database.transact(Arc::new(decisions)).await.map_err(Fail::into_error)?;
+        let decisions = (("id", "decisions", "at"), self.keep_for, Which::Business);
+        // PostgreSQL finds old digests by where they lie. SQLite keeps no other order of them than that of their rows.
+        let in_order: &[_] = if postgres {
+            &[decisions]
+        } else {
+            &[decisions, (("rowid", "dedupe", "seen_at"), self.dedupe_for, Which::Wall)]
+        };
+        for &(rows, keep, clock) in in_order {
+            let work = Forget { rows, keep, clock, slice: limit };
+            gone += self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
+        }
         // A repeated event must not find its enrollment gone.
         let ended = Sweep { keep: self.keep_for.max(self.dedupe_for), slice: limit };
         gone += self.database.transact(Arc::new(ended)).await.map_err(Fail::into_error)?;

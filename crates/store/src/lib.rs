@@ -28,6 +28,7 @@ mod housekeeping;
 mod ids;
 mod offsets;
 mod outbox;
+mod parcels;
 mod permits;
 mod queries;
 mod retention;

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use domain::id::Shard;
 use ports::StoreResult;
-use ports::bus::{CE_SEQUENCE, Message, Topic};
+use ports::bus::Message;
 use ports::relay::{Outbox, OutboxRow};
 use ports::wake::Wake;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::error::{Fail, known};
+use crate::error::Fail;
+use crate::parcels::{self, Parcels};
 use crate::session::{Tx, Work};
-use crate::sql::{Row, RowSet, from_json, micros};
-use crate::unit::append;
+use crate::sql::{RowSet, micros};
+
+/// How many rows are read at most for the head of a shard: each holds a message at least.
+const ROWS: i64 = 100;
 
 struct Lease {
     owner: Uuid,
@@ -80,14 +82,33 @@ impl Work for Lease {
     }
 }
 
-struct Acknowledge(Vec<i64>);
+/// Up to where rows were relayed.
+struct Acknowledge(BTreeMap<i64, i64>);
 
 #[async_trait]
 impl Work for Acknowledge {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx) -> Result<(), Fail> {
-        let stmt = tx.conn.stmt("delete from outbox where id").any(self.0.iter().copied());
+        let rows = || {
+            RowSet::new(self.0.len()).int("id", self.0.keys().copied()).int("done", self.0.values().copied())
+        };
+        let stmt = tx
+            .conn
+            .stmt("delete from outbox where exists (select 1 from ")
+            .rows(rows())
+            .sql(" where v.id = outbox.id and v.done >= outbox.messages) and id")
+            .any(self.0.keys().copied());
+        let gone = tx.conn.run(stmt).await?;
+        if usize::try_from(gone).is_ok_and(|gone| gone >= self.0.len()) {
+            return Ok(());
+        }
+        // The bus took a part of a row: the rest comes from there.
+        let stmt = tx
+            .conn
+            .stmt("update outbox set relayed = v.done from ")
+            .rows(rows())
+            .sql(" where outbox.id = v.id and outbox.relayed < v.done");
         tx.conn.run(stmt).await.map(drop)
     }
 }
@@ -99,22 +120,10 @@ impl Work for Append {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx) -> Result<(), Fail> {
-        append(&mut tx.conn, &self.0).await
+        let mut parcels = Parcels::default();
+        self.0.iter().for_each(|message| parcels.send(message));
+        parcels.write(&mut tx.conn).await
     }
-}
-
-fn read(row: &Row) -> StoreResult<OutboxRow> {
-    let mut row = row.cursor();
-    let id = row.int()?;
-    let topic = known(crate::offsets::topic(&row.text()?), "topic")?;
-    let key = row.bytes()?;
-    let mut headers: BTreeMap<String, String> = from_json(&row.text()?, "header")?;
-    let payload = Bytes::from(row.bytes()?);
-    if topic == Topic::Outcomes {
-        // Numbered while the locks of what it tells of were held: the order of the commits.
-        headers.insert(CE_SEQUENCE.to_owned(), format!("{id:020}"));
-    }
-    Ok(OutboxRow { id, message: Message { topic, key, headers, payload } })
 }
 
 #[async_trait]
@@ -147,12 +156,19 @@ impl Outbox for Store {
         let read_all = async {
             let mut conn = self.database.reader().await?;
             let stmt = conn
-                .stmt("select o.id, o.topic, o.key, o.headers, o.payload from outbox o where o.shard = ")
+                .stmt("select o.id, o.relayed, o.body from outbox o where o.shard = ")
                 .bind(i64::from(shard.0))
                 .sql(" order by o.id limit ")
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-            let rows = conn.fetch(stmt).await?;
-            Ok(rows.iter().map(read).collect::<StoreResult<_>>()?)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX).min(ROWS));
+            let mut messages = Vec::new();
+            for row in conn.fetch(stmt).await? {
+                messages.extend(parcels::read(&row)?);
+                if messages.len() >= limit {
+                    break;
+                }
+            }
+            messages.truncate(limit);
+            Ok(messages)
         };
         self.reading(read_all).await
     }
@@ -161,7 +177,7 @@ impl Outbox for Store {
         if rows.is_empty() {
             return Ok(());
         }
-        self.database.transact(Arc::new(Acknowledge(rows.to_vec()))).await.map_err(Fail::into_error)
+        self.database.transact(Arc::new(Acknowledge(parcels::relayed(rows)))).await.map_err(Fail::into_error)
     }
 
     async fn append(&self, messages: Vec<Message>) -> StoreResult<()> {

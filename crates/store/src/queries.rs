@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use contracts::Wire as _;
 use domain::contact::Contact;
-use domain::decision::DecisionRecord;
+use domain::decision::{Cause, DecisionRecord};
 use domain::enrollment::Enrollment;
 use domain::event::Event;
-use domain::id::{ContactId, Digest, EnrollmentUid, TouchKey, Workspace};
+use domain::id::{ContactId, Digest, EnrollmentUid, SourceName, TouchKey, Workspace};
 use domain::identity::{Identity, IdentityKey, IdentityOwner};
 use domain::suppression::Suppressions;
 use domain::touch::Touch;
@@ -19,6 +19,7 @@ use crate::Store;
 use crate::error::Fail;
 use crate::sql::{Conn, Stmt};
 use crate::tables::{contact, enrollment, identity, select, timer, touch};
+use crate::unit::key;
 
 /// How many tasks, events or decisions are given at most when nobody says.
 const PAGE: i64 = 100;
@@ -54,6 +55,23 @@ fn event(body: &[u8]) -> StoreResult<Event> {
     Event::from_bytes(body).map_err(|_| StoreError::Damaged("an event cannot be read".to_owned()))
 }
 
+/// The record of an event that changed nothing.
+fn nothing(event: &Event, at: jiff::Timestamp, contact: ContactId) -> DecisionRecord {
+    DecisionRecord {
+        workspace: event.workspace.clone(),
+        cause: Cause::Event {
+            digest: event.digest,
+            id: event.id.clone(),
+            source: event.source.clone(),
+            kind: event.kind,
+            occurred_at: event.occurred_at,
+        },
+        contact: Some(contact),
+        at,
+        items: Vec::new(),
+    }
+}
+
 impl Store {
     async fn contact_view(&self, workspace: &Workspace, id: ContactId) -> Result<Option<ContactView>, Fail> {
         let mut conn = self.database.snapshot().await?;
@@ -82,32 +100,38 @@ impl Store {
 
         // The newest are found, the oldest of them shown first.
         let stmt = conn
-            .stmt("select d.body, d.source, d.digest from decisions d where d.contact = ")
+            .stmt("select d.body, d.key from decisions d where d.contact = ")
             .bind(id.0)
             .sql(" order by d.id desc limit ")
             .bind(HISTORY);
-        let (mut decisions, mut causes) = (Vec::new(), BTreeSet::new());
+        let (mut decisions, mut told) = (Vec::new(), BTreeSet::new());
         for row in conn.fetch(stmt).await? {
             let mut row = row.cursor();
             decisions.push(decision(&row.bytes()?)?);
-            if let (Some(source), Some(digest)) = (row.opt_text()?, row.opt_bytes()?) {
-                causes.insert((source, digest));
-            }
+            told.extend(row.opt_uuid()?);
         }
         decisions.reverse();
-        let set = crate::sql::RowSet::new(causes.len())
-            .text("source", causes.iter().map(|(source, _)| source.as_str()))
-            .bytes("digest", causes.iter().map(|(_, digest)| digest.clone()));
         let stmt = conn
-            .stmt("select e.body from ")
-            .rows(set)
-            .sql(" cross join events e where e.source = v.source and e.digest = v.digest and e.workspace = ")
-            .bind(workspace.as_str())
-            .sql(" order by e.received_at");
+            .stmt("select e.body, e.key from events e where e.contact = ")
+            .bind(id.0)
+            .sql(" order by e.received_at desc limit ")
+            .bind(HISTORY);
         let mut events = Vec::new();
         for row in conn.fetch(stmt).await? {
-            events.push(event(&row.cursor().bytes()?)?);
+            let mut row = row.cursor();
+            let event = event(&row.bytes()?)?;
+            // Nothing was written down of what changed nothing.
+            if !told.contains(&row.uuid()?) {
+                decisions.push(nothing(
+                    &event,
+                    self.database.time.business().business(event.received_at),
+                    id,
+                ));
+            }
+            events.push(event);
         }
+        events.reverse();
+        decisions.sort_by_key(|record| record.at);
         Ok(Some(ContactView { contact, suppressions, enrollments, touches, timers, decisions, events }))
     }
 
@@ -252,13 +276,12 @@ impl Queries for Store {
     async fn event(&self, workspace: &Workspace, source: &str, digest: Digest) -> StoreResult<Option<Event>> {
         let read = async {
             let mut conn = self.database.reader().await?;
+            let Ok(source) = SourceName::new(source) else { return Ok(None) };
+            // By when it was received, which its key leads to: in that order the events lie.
             let stmt = conn
-                .stmt("select e.body from events e where e.workspace = ")
-                .bind(workspace.as_str())
-                .sql(" and e.source = ")
-                .bind(source)
-                .sql(" and e.digest = ")
-                .bind(digest.0.to_vec());
+                .stmt("select e.body from dedupe x cross join events e where x.key = ")
+                .bind(key((workspace, &source, digest)))
+                .sql(" and e.received_at = x.received_at and e.key = x.key");
             let row = conn.first(stmt).await?;
             Ok(row.map(|row| row.cursor().bytes()).transpose()?.map(|body| event(&body)).transpose()?)
         };

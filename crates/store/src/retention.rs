@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::error::Fail;
+use crate::housekeeping::Which;
 use crate::session::{Tx, Work};
 use crate::sql::{Conn, RowSet, micros};
 
@@ -145,9 +146,12 @@ impl Sweep {
     }
 }
 
-/// Takes away the oldest decisions, which are those with the lowest numbers.
+/// Takes away the oldest rows of a table whose rows are numbered as they come: those with the lowest numbers.
 pub(crate) struct Forget {
+    /// The number, the table, and the moment of a row.
+    pub(crate) rows: (&'static str, &'static str, &'static str),
     pub(crate) keep: Duration,
+    pub(crate) clock: Which,
     pub(crate) slice: i64,
 }
 
@@ -156,10 +160,15 @@ impl Work for Forget {
     type Out = usize;
 
     async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
-        let before = micros(tx.now().await?.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
+        let now = self.clock.now(tx).await?;
+        let before = micros(now.saturating_sub(self.keep).unwrap_or(Timestamp::MIN));
+        let (number, table, at) = self.rows;
         let stmt = tx
             .conn
-            .stmt("delete from decisions where id in (select x.id from (select d.id, d.at from decisions d order by d.id limit ")
+            .stmt(&format!(
+                "delete from {table} where {number} in (select x.number from \
+                 (select d.{number} as number, d.{at} as at from {table} d order by d.{number} limit "
+            ))
             .bind(self.slice)
             .sql(") x where x.at < ")
             .bind(before)

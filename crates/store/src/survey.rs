@@ -15,7 +15,7 @@ impl Survey for Store {
         let read = async {
             let mut conn = self.database.reader().await?;
             let now = micros(self.business_now(&mut conn).await?);
-            let outbox = count(&mut conn, "outbox", Waiting::MOST_MESSAGES).await?;
+            let outbox = messages(&mut conn).await?;
             let quarantine = count(&mut conn, &aside("quarantine"), Waiting::MOST_ASIDE).await?;
             let dead_letters = count(&mut conn, &aside("deadletter"), Waiting::MOST_ASIDE).await?;
             let (due, oldest) = due(&mut conn, now).await?;
@@ -35,6 +35,18 @@ async fn count(conn: &mut Conn, rows: &str, most: i64) -> Result<u64, Fail> {
     let row = conn.first(stmt).await?;
     let count = row.map(|row| row.cursor().int()).transpose()?.unwrap_or_default();
     Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// How many messages the rows of the outbox hold, up to a limit.
+async fn messages(conn: &mut Conn) -> Result<u64, Fail> {
+    let stmt = conn.stmt(&format!(
+        "select cast(coalesce(sum(c.left_over), 0) as bigint) from \
+         (select o.messages - o.relayed as left_over from outbox o limit {}) as c",
+        Waiting::MOST_MESSAGES
+    ));
+    let row = conn.first(stmt).await?;
+    let count = row.map(|row| row.cursor().int()).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(count.min(Waiting::MOST_MESSAGES)).unwrap_or_default())
 }
 
 /// By lane and workspace, so that the index gives the due ones without those of the future.

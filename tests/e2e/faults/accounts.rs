@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contracts::Wire as _;
-use domain::decision::{Decision, DecisionRecord};
+use domain::decision::{Cause, Decision, DecisionRecord};
+use domain::event::Event;
 use domain::id::{Digest, SourceName};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -125,7 +126,7 @@ async fn drained(it: &Deployment, book: &Book) {
 
 /// A row of `decisions` about an event of ours.
 struct Decided {
-    record: DecisionRecord,
+    items: Vec<Decision>,
     /// Microseconds.
     committed: Option<i64>,
 }
@@ -156,12 +157,12 @@ fn committed(it: &Deployment, table: &str, instead: &str) -> String {
 }
 
 /// The store's time in the transaction of an event's decision.
-const SEEN: &str = "(select x.seen_at from dedupe x where x.workspace = d.workspace and x.source = d.source and x.digest = d.digest)";
+const SEEN: &str = "(select x.seen_at from dedupe x where x.key = d.key)";
 
 impl Facts {
     fn read(it: &Deployment) -> Self {
         let rows = it.rows(&format!(
-            "select hex(d.digest) as digest, hex(d.body) as body, {} as committed from decisions d order by d.id",
+            "select hex(d.body) as body, {} as committed from decisions d order by d.id",
             committed(it, "d", SEEN)
         ));
         let mut decisions: BTreeMap<String, Vec<Decided>> = BTreeMap::new();
@@ -172,10 +173,24 @@ impl Facts {
             let has_crossed =
                 |item: &&Decision| matches!(item, Decision::Touched { what, .. } if what.code == "crossed");
             crossed += record.items.iter().filter(has_crossed).count();
-            if let Some(digest) = row["digest"].as_str().filter(|digest| !digest.is_empty()) {
-                let committed = row["committed"].as_i64();
-                decisions.entry(digest.to_lowercase()).or_default().push(Decided { record, committed });
+            if let Cause::Event { digest, .. } = &record.cause {
+                let (committed, digest) = (row["committed"].as_i64(), digest.to_hex());
+                decisions.entry(digest).or_default().push(Decided { items: record.items, committed });
             }
+        }
+        // An event that changed nothing has no row there: it was decided as often as it was stored.
+        let rows = it.rows(&format!(
+            "select hex(d.body) as body, {} as committed from events d
+             where d.contact is not null and not exists (select 1 from decisions x where x.key = d.key and x.contact is not null)",
+            committed(it, "d", SEEN)
+        ));
+        for row in &rows {
+            let event = Event::from_bytes(&hex::decode(text(row, "body")).unwrap()).unwrap();
+            let committed = row["committed"].as_i64();
+            decisions
+                .entry(event.digest.to_hex())
+                .or_default()
+                .push(Decided { items: Vec::new(), committed });
         }
         let enrollments = it.rows(
             "select e.id, hex(e.uid) as uid, e.state, e.ended_at, c.email from enrollments e join contacts c on c.id = e.contact",
@@ -192,7 +207,7 @@ impl Facts {
         let is_repeat = |decided: &&Decided| {
             let is_duplicate =
                 |item: &Decision| matches!(item, Decision::Ignored { why } if why.code == "duplicate");
-            !decided.record.items.is_empty() && decided.record.items.iter().all(is_duplicate)
+            !decided.items.is_empty() && decided.items.iter().all(is_duplicate)
         };
         self.decisions.get(&digest).into_iter().flatten().filter(|decided| !is_repeat(decided)).collect()
     }
@@ -207,7 +222,7 @@ impl Facts {
                     decided.len()
                 ));
             }
-            let enrolled = decided.iter().flat_map(|one| &one.record.items);
+            let enrolled = decided.iter().flat_map(|one| &one.items);
             let enrolled = enrolled.filter(|item| matches!(item, Decision::Enrolled { .. })).count();
             if enrolled > usize::from(event.kind == Kind::Entry) {
                 wrong.push(format!("{id} enrolled {enrolled} times"));

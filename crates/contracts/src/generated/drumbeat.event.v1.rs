@@ -1219,6 +1219,82 @@ impl Verdict {
         }
     }
 }
+/// The messages of one row.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Parcel {
+    /// In the order in which they are to be relayed.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<Waiting>,
+}
+impl ::prost::Name for Parcel {
+    const NAME: &'static str = "Parcel";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Parcel".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Parcel".into()
+    }
+}
+/// A message that waits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Waiting {
+    /// None is set where the message was taken out; its place in the order stays.
+    #[prost(oneof = "waiting::Message", tags = "1, 2")]
+    pub message: ::core::option::Option<waiting::Message>,
+}
+/// Nested message and enum types in `Waiting`.
+pub mod waiting {
+    /// A message as it is to be published.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Written {
+        /// The topic, without prefix and version.
+        #[prost(string, tag = "1")]
+        pub topic: ::prost::alloc::string::String,
+        /// Chooses the partition.
+        #[prost(bytes = "vec", tag = "2")]
+        pub key: ::prost::alloc::vec::Vec<u8>,
+        /// CloudEvents attributes and the trace.
+        #[prost(btree_map = "string, string", tag = "3")]
+        pub headers: ::prost::alloc::collections::BTreeMap<
+            ::prost::alloc::string::String,
+            ::prost::alloc::string::String,
+        >,
+        /// The payload.
+        #[prost(bytes = "bytes", tag = "4")]
+        pub payload: ::prost::bytes::Bytes,
+    }
+    impl ::prost::Name for Written {
+        const NAME: &'static str = "Written";
+        const PACKAGE: &'static str = "drumbeat.event.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "drumbeat.event.v1.Waiting.Written".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/drumbeat.event.v1.Waiting.Written".into()
+        }
+    }
+    /// None is set where the message was taken out; its place in the order stays.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// An Outcome: its key and headers follow from it.
+        #[prost(bytes, tag = "1")]
+        Outcome(::prost::bytes::Bytes),
+        /// Any other message.
+        #[prost(message, tag = "2")]
+        Written(Written),
+    }
+}
+impl ::prost::Name for Waiting {
+    const NAME: &'static str = "Waiting";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Waiting".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Waiting".into()
+    }
+}
 /// What the engine decided and did: in order per enrollment, at least once.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Outcome {

@@ -297,10 +297,6 @@ impl Cursor<'_> {
         get!(self, Vec<u8>)
     }
 
-    pub(crate) fn opt_bytes(&mut self) -> StoreResult<Option<Vec<u8>>> {
-        get!(self, Option<Vec<u8>>)
-    }
-
     pub(crate) fn uuid(&mut self) -> StoreResult<Uuid> {
         get!(self, Uuid)
     }

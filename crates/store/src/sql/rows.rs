@@ -69,6 +69,11 @@ impl RowSet {
         self.with(name, Cells::Uuid(values.map(Some).collect()))
     }
 
+    /// A column of ids or null.
+    pub(crate) fn opt_uuid(self, name: &'static str, values: impl Iterator<Item = Option<Uuid>>) -> Self {
+        self.with(name, Cells::Uuid(values.collect()))
+    }
+
     /// How many rows.
     pub(crate) fn len(&self) -> usize {
         self.length

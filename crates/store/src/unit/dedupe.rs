@@ -1,38 +1,62 @@
 //! What was processed before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
+use domain::event::Event;
 use domain::id::{Digest, SourceName, Workspace};
 use domain::input::{Input, Origin};
 use jiff::Timestamp;
 use ports::StoreResult;
 use ports::unit::Standing;
+use uuid::Uuid;
 
 use crate::error::Fail;
-use crate::sql::{Conn, Row, RowSet, micros};
-use crate::tables::{name, workspace};
+use crate::sql::{Conn, RowSet, micros};
 
-type Key = (Workspace, SourceName, Digest);
+/// What makes an event one: where the three are equal, it is the same.
+pub(crate) type Place<'a> = (&'a Workspace, &'a SourceName, Digest);
 
-/// Writes the digests of events and says of each input whether it is new: given now and the horizon, on the wall.
+/// The place of an event.
+pub(crate) fn place(event: &Event) -> Place<'_> {
+    (&event.workspace, &event.source, event.digest)
+}
+
+/// A place as one key of a fixed length, in `dedupe` and wherever an event is found by it.
+pub(crate) fn key((workspace, source, digest): Place<'_>) -> Uuid {
+    Uuid::from_bytes(Digest::of(&[workspace.as_str().as_bytes(), source.as_str().as_bytes(), &digest.0]).0)
+}
+
+/// The keys of the events among inputs, in their order.
+pub(super) fn keys(inputs: &[Input]) -> Vec<Uuid> {
+    let events = inputs.iter().filter_map(|input| match input {
+        Input::Event(event) => Some(key(place(&event.event))),
+        Input::Timer(_) | Input::Touch(_) => None,
+    });
+    events.collect()
+}
+
+/// Writes the keys of events and says of each input whether it is new: given now and the horizon, on the wall.
 pub(super) async fn standings(
     conn: &mut Conn,
-    inputs: &[Input],
+    (inputs, keys): (&[Input], &[Uuid]),
     (now, horizon): (Timestamp, Timestamp),
 ) -> Result<Vec<Standing>, Fail> {
-    // The first of several equal ones within the unit is the one that may be new.
-    let mut firsts: BTreeMap<Key, usize> = BTreeMap::new();
-    for (place, input) in inputs.iter().enumerate() {
-        if let Input::Event(event) = input {
-            firsts.entry(key(&event.event)).or_insert(place);
+    // The first of several equal ones within the unit is the one that may be new. In the order of the keys: two batches
+    // that insert the same ones in different orders would wait for each other.
+    let mut firsts: BTreeMap<Uuid, i64> = BTreeMap::new();
+    let mut given = keys.iter();
+    for input in inputs {
+        if let (Input::Event(event), Some(key)) = (input, events_key(input, &mut given)) {
+            firsts.entry(key).or_insert_with(|| micros(event.event.received_at.min(now)));
         }
     }
-    let new = insert(conn, &firsts, now).await?;
-    let standing = |(place, input): (usize, &Input)| match input {
+    let mut new = insert(conn, &firsts, now).await?;
+    let mut given = keys.iter();
+    let standing = |input: &Input| match input {
         Input::Timer(_) | Input::Touch(_) => Standing::Fresh,
         Input::Event(event) => {
-            let key = key(&event.event);
-            if firsts.get(&key) != Some(&place) || !new.contains(&key) {
+            // Taken out, so that an equal one after it is none of the new ones.
+            if !events_key(input, &mut given).is_some_and(|key| new.remove(&key)) {
                 Standing::Duplicate
             } else if event.origin == Origin::Live && event.event.received_at < horizon {
                 Standing::BeforeHorizon
@@ -41,37 +65,32 @@ pub(super) async fn standings(
             }
         }
     };
-    Ok(inputs.iter().enumerate().map(standing).collect())
+    Ok(inputs.iter().map(standing).collect())
 }
 
-fn key(event: &domain::event::Event) -> Key {
-    (event.workspace.clone(), event.source.clone(), event.digest)
+/// The next of the keys, for an input that has one.
+fn events_key<'k>(input: &Input, keys: &mut impl Iterator<Item = &'k Uuid>) -> Option<Uuid> {
+    if matches!(input, Input::Event(_)) { keys.next().copied() } else { None }
 }
 
-/// Inserts in key order, since two batches that insert the same digests in different orders wait for each other.
+/// Inserts what is not there yet, in the order of the keys; gives the keys that were not.
 async fn insert(
     conn: &mut Conn,
-    firsts: &BTreeMap<Key, usize>,
+    firsts: &BTreeMap<Uuid, i64>,
     now: Timestamp,
-) -> Result<BTreeSet<Key>, Fail> {
+) -> Result<HashSet<Uuid>, Fail> {
     if firsts.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(HashSet::new());
     }
     let set = RowSet::new(firsts.len())
-        .text("workspace", firsts.keys().map(|(workspace, _, _)| workspace.as_str()))
-        .text("source", firsts.keys().map(|(_, source, _)| source.as_str()))
-        .bytes("digest", firsts.keys().map(|(_, _, digest)| digest.0.to_vec()));
+        .uuid("key", firsts.keys().copied())
+        .int("received_at", firsts.values().copied());
     let stmt = conn
-        .stmt("insert into dedupe (workspace, source, digest, seen_at) select v.workspace, v.source, v.digest, ")
+        .stmt("insert into dedupe (key, seen_at, received_at) select v.key, ")
         .bind(micros(now))
-        .sql(" from ")
+        .sql(", v.received_at from ")
         .rows(set)
-        .sql(" where true order by 1, 2, 3 on conflict do nothing returning workspace, source, digest");
+        .sql(" where true order by 1 on conflict do nothing returning key");
     let rows = conn.fetch(stmt).await?;
-    Ok(rows.iter().map(read).collect::<StoreResult<_>>()?)
-}
-
-fn read(row: &Row) -> StoreResult<Key> {
-    let mut row = row.cursor();
-    Ok((workspace(row.text()?)?, name(row.text()?, "source")?, Digest(row.half()?)))
+    Ok(rows.iter().map(|row| row.cursor().uuid()).collect::<StoreResult<_>>()?)
 }

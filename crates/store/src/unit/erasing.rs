@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::contact::Contact;
 use domain::decision::{Cause, Decision, DecisionRecord};
 use domain::event::{Event, EventKind};
-use domain::id::{ContactId, Digest, SourceName, Workspace};
+use domain::id::{ContactId, Workspace};
 use domain::identity::{HashKeys, IdentityKey, SubjectKeys};
 use domain::input::Input;
 use domain::world::World;
 use jiff::Timestamp;
 use ports::unit::{Admitted, Standing};
+use uuid::Uuid;
+
+use super::dedupe::{Place, place};
 
 /// Somebody erased.
 pub(super) struct Erased {
@@ -63,7 +66,7 @@ impl Before {
 }
 
 /// Events of which nothing may be kept: they came after the erasure of whom they are about, and are older.
-pub(super) fn forgotten(decisions: &[DecisionRecord]) -> BTreeSet<(SourceName, Digest)> {
+pub(super) fn forgotten(decisions: &[DecisionRecord]) -> BTreeSet<Place<'_>> {
     let erased = |record: &&DecisionRecord| {
         record.items.iter().any(|item| matches!(item, Decision::Ignored { why } if why.code == "erased"))
     };
@@ -75,41 +78,49 @@ pub(crate) fn nameless(record: &DecisionRecord) -> DecisionRecord {
     record.clone().without_id()
 }
 
-fn cause(record: &DecisionRecord) -> Option<(SourceName, Digest)> {
+/// The place of the event that a decision is about.
+pub(super) fn cause(record: &DecisionRecord) -> Option<Place<'_>> {
     match &record.cause {
-        Cause::Event { digest, source, .. } => Some((source.clone(), *digest)),
+        Cause::Event { digest, source, .. } => Some((&record.workspace, source, *digest)),
         Cause::Timer { .. } | Cause::Touch { .. } => None,
     }
 }
 
-/// Events that name somebody whose contact does not lead to their decision: nobody's yet, or those whose keys disagreed.
+/// An event under a name by which no contact leads to it.
+pub(super) struct Stray<'e> {
+    pub(super) identity: IdentityKey,
+    pub(super) event: &'e Event,
+    pub(super) key: Uuid,
+    /// Under which contact it is found; `None`: nobody's.
+    pub(super) contact: Option<ContactId>,
+}
+
+/// Events, with their keys and contacts, that name somebody whose contact does not lead to them: nobody's yet, or those
+/// whose keys disagreed.
 pub(super) fn strays<'e>(
     decisions: &[DecisionRecord],
-    events: impl Iterator<Item = &'e Event>,
+    events: impl Iterator<Item = (&'e Event, Uuid, Option<ContactId>)>,
     keys: &HashKeys,
-) -> Vec<(IdentityKey, &'e Event)> {
-    let conflict = |record: &DecisionRecord| {
+) -> Vec<Stray<'e>> {
+    let conflict = |record: &&DecisionRecord| {
         record
             .items
             .iter()
             .any(|item| matches!(item, Decision::Noted { what } if what.code == "identity_conflict"))
     };
-    let stray: BTreeSet<(SourceName, Digest)> = decisions
-        .iter()
-        .filter(|record| record.contact.is_none() || conflict(record))
-        .filter_map(cause)
-        .collect();
-    if stray.is_empty() {
-        return Vec::new();
-    }
+    let disagreed: BTreeSet<Place<'_>> = decisions.iter().filter(conflict).filter_map(cause).collect();
     let mut found = Vec::new();
-    for event in events.filter(|event| stray.contains(&(event.source.clone(), event.digest))) {
+    for (event, key, contact) in events {
+        if contact.is_some() && !disagreed.contains(&place(event)) {
+            continue;
+        }
         for (kind, value) in event.subject.iter() {
             // Looked for under every secret, kept under the current one.
-            found.push((keys.key(&event.workspace, kind, value), event));
+            let identity = keys.key(&event.workspace, kind, value);
+            found.push(Stray { identity, event, key, contact });
         }
     }
-    found.sort_by(|(a, x), (b, y)| (a, &x.source, x.digest).cmp(&(b, &y.source, y.digest)));
-    found.dedup_by(|(a, x), (b, y)| a == b && x.source == y.source && x.digest == y.digest);
+    found.sort_by(|a, b| (&a.identity, a.key).cmp(&(&b.identity, b.key)));
+    found.dedup_by(|a, b| a.identity == b.identity && a.key == b.key);
     found
 }

@@ -7,10 +7,10 @@ mod load;
 mod offset;
 mod write;
 
+pub(crate) use dedupe::key;
 pub(crate) use erasing::nameless;
 pub(crate) use load::{Hold, Loader};
 pub(crate) use offset::advance;
-pub(crate) use write::append;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +26,7 @@ use domain::touch::TimerKind;
 use domain::world::{Ids, World};
 use ports::StoreError;
 use ports::unit::{Admitted, Fold, FoldError, Standing, Unit, UnitReport};
+use uuid::Uuid;
 
 use self::closure::Closure;
 use crate::error::Fail;
@@ -57,7 +58,8 @@ impl Work for UnitWork {
             // A zombie fails here, before any work; the compare-and-set at the end decides.
             offset::check(&mut tx.conn, advance).await?;
         }
-        let mut admitted = self.admit(tx).await?;
+        let events = dedupe::keys(&self.unit.inputs);
+        let mut admitted = self.admit(tx, &events).await?;
         let mut world = World::new(now, self.fold.catalog(), Arc::clone(&self.keys), self.ids);
         world.clock = tx.business();
         if admitted.iter().any(|one| one.standing != Standing::Duplicate) {
@@ -74,6 +76,7 @@ impl Work for UnitWork {
             letters: &self.unit.letters,
             reserved: &reserved,
             keys: &self.keys,
+            events: &events,
             erased: &erased,
         };
         writing.write(tx).await?;
@@ -86,11 +89,11 @@ impl Work for UnitWork {
 }
 
 impl UnitWork {
-    /// Tells new events from known ones.
-    async fn admit(&self, tx: &mut Tx) -> Result<Vec<Admitted>, Fail> {
+    /// Tells new events, whose keys are given, from known ones.
+    async fn admit(&self, tx: &mut Tx, events: &[Uuid]) -> Result<Vec<Admitted>, Fail> {
         let wall = tx.wall().await?;
         let horizon = wall.saturating_sub(self.dedupe_for).unwrap_or(jiff::Timestamp::MIN);
-        let standings = dedupe::standings(&mut tx.conn, &self.unit.inputs, (wall, horizon)).await?;
+        let standings = dedupe::standings(&mut tx.conn, (&self.unit.inputs, events), (wall, horizon)).await?;
         let now = tx.now().await?;
         let inputs = self.unit.inputs.iter().cloned().map(|input| match input {
             Input::Event(event) => Input::Event(event.capped(now, wall)),

@@ -1,23 +1,27 @@
 //! Writing what a fold changed, one or two statements a table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contracts::{Published as _, Wire as _};
-use domain::decision::{Cause, DecisionRecord};
-use domain::id::{Digest, EnrollmentId, Shard, SourceName, TouchId};
+use contracts::Wire as _;
+use domain::decision::DecisionRecord;
+use domain::event::Event;
+use domain::id::{ContactId, EnrollmentId, TouchId};
 use domain::identity::HashKeys;
-use domain::input::{EventInput, Input, TouchReport};
+use domain::input::{Input, TouchReport};
 use domain::touch::{AttemptResult, Timer, Touch};
 use domain::world::{Mark, Rows, World};
-use ports::bus::{Message, Topic};
+use ports::bus::Message;
 use ports::unit::{Admitted, Standing};
 use ports::{StoreError, StoreResult};
+use uuid::Uuid;
 
 use crate::budgets::{self, Held};
 use crate::error::Fail;
+use crate::parcels::Parcels;
 use crate::session::Tx;
 use crate::sql::{Conn, RowSet, micros, to_json};
 use crate::tables::{account, contact, enrollment, identity, insert, insert_from, timer, touch, update};
+use crate::unit::dedupe::{self, Place};
 use crate::unit::erasing::{self, Erased};
 
 /// What is to be written.
@@ -28,12 +32,20 @@ pub(super) struct Writing<'a> {
     /// What touches had reserved when they were read.
     pub(super) reserved: &'a BTreeMap<TouchId, Vec<String>>,
     pub(super) keys: &'a HashKeys,
+    /// The keys of the events among the inputs, in their order.
+    pub(super) events: &'a [Uuid],
     /// Whom the fold erased.
     pub(super) erased: &'a [Erased],
 }
 
-/// By what an event is known.
-type Place = (SourceName, Digest);
+/// An event that is kept.
+#[derive(Clone, Copy)]
+struct Kept<'a> {
+    event: &'a Event,
+    key: Uuid,
+    /// Who it is about.
+    contact: Option<ContactId>,
+}
 
 /// The rows of a table by what to do.
 struct Changes<'a, V> {
@@ -74,7 +86,7 @@ impl Writing<'_> {
         self.commands(tx).await?;
         let conn = &mut tx.conn;
         let forgotten = erasing::forgotten(&self.world.decisions);
-        self.events(conn, &forgotten).await?;
+        self.events(conn, &self.kept(&forgotten)).await?;
         self.decisions(conn, &forgotten).await?;
         self.outbox(conn).await
     }
@@ -224,42 +236,51 @@ impl Writing<'_> {
         insert(&mut tx.conn, "commands", set).await
     }
 
-    async fn events(&self, conn: &mut Conn, forgotten: &BTreeSet<Place>) -> Result<(), Fail> {
-        let new = self.admitted.iter().filter(|one| one.standing != Standing::Duplicate);
-        let events: Vec<&EventInput> = new
-            .filter_map(|one| match &one.input {
-                Input::Event(event) => Some(event),
-                Input::Timer(_) | Input::Touch(_) => None,
-            })
-            .filter(|input| {
-                forgotten.is_empty() || !forgotten.contains(&(input.event.source.clone(), input.event.digest))
-            })
-            .collect();
-        let all = events.iter().map(|input| &input.event);
-        let set = RowSet::new(events.len())
-            .text("workspace", all.clone().map(|event| event.workspace.as_str()))
-            .text("source", all.clone().map(|event| event.source.as_str()))
-            .bytes("digest", all.clone().map(|event| event.digest.0.to_vec()))
-            .int("received_at", all.clone().map(|event| micros(event.received_at)))
-            .text("kind", all.clone().map(|event| event.kind.as_str()))
-            .bytes("body", all.map(|event| event.to_bytes().to_vec()));
+    /// The new events of which something may be kept.
+    fn kept<'k>(&'k self, forgotten: &BTreeSet<Place<'k>>) -> Vec<Kept<'k>> {
+        let mut contacts: HashMap<Place<'_>, Option<ContactId>> = HashMap::new();
+        for record in &self.world.decisions {
+            if let Some(place) = erasing::cause(record) {
+                // A second record is of a twin of the event.
+                contacts.entry(place).or_insert(record.contact);
+            }
+        }
+        let events = self.admitted.iter().filter_map(|one| match &one.input {
+            Input::Event(event) => Some((one.standing, &*event.event)),
+            Input::Timer(_) | Input::Touch(_) => None,
+        });
+        let new = events.zip(self.events).filter(|((standing, _), _)| *standing != Standing::Duplicate);
+        let kept = new.filter_map(|((_, event), key)| {
+            let place = dedupe::place(event);
+            let contact = contacts.get(&place).copied().flatten();
+            (!forgotten.contains(&place)).then_some(Kept { event, key: *key, contact })
+        });
+        kept.collect()
+    }
+
+    async fn events(&self, conn: &mut Conn, kept: &[Kept<'_>]) -> Result<(), Fail> {
+        let set = RowSet::new(kept.len())
+            .opt_int("contact", kept.iter().map(|one| one.contact.map(|contact| contact.0)))
+            .int("received_at", kept.iter().map(|one| micros(one.event.received_at)))
+            .uuid("key", kept.iter().map(|one| one.key))
+            .bytes("body", kept.iter().map(|one| one.event.to_bytes().to_vec()));
         insert(conn, "events", set).await?;
-        self.strays(conn, &events).await?;
+        self.strays(conn, kept).await?;
         self.erasures(conn).await
     }
 
     /// Under which names events can be found that no contact leads to.
-    async fn strays(&self, conn: &mut Conn, events: &[&EventInput]) -> Result<(), Fail> {
-        let events = events.iter().map(|input| &*input.event);
+    async fn strays(&self, conn: &mut Conn, kept: &[Kept<'_>]) -> Result<(), Fail> {
+        let events = kept.iter().map(|one| (one.event, one.key, one.contact));
         let strays = erasing::strays(&self.world.decisions, events, self.keys);
         if strays.is_empty() {
             return Ok(());
         }
-        let set = identity::keys(strays.iter().map(|(key, _)| key))
-            .text("source", strays.iter().map(|(_, event)| event.source.as_str()))
-            .bytes("digest", strays.iter().map(|(_, event)| event.digest.0.to_vec()))
-            .int("at", strays.iter().map(|(_, event)| micros(event.received_at)));
-        let stmt = insert_from(conn, "strays", set).sql(" order by 1, 2, 3, 4, 5 on conflict do nothing");
+        let set = identity::keys(strays.iter().map(|stray| &stray.identity))
+            .uuid("key", strays.iter().map(|stray| stray.key))
+            .opt_int("contact", strays.iter().map(|stray| stray.contact.map(|contact| contact.0)))
+            .int("at", strays.iter().map(|stray| micros(stray.event.received_at)));
+        let stmt = insert_from(conn, "strays", set).sql(" order by 1, 2, 3, 4 on conflict do nothing");
         conn.run(stmt).await.map(drop)
     }
 
@@ -277,66 +298,30 @@ impl Writing<'_> {
         insert(conn, "erasures", set).await
     }
 
-    async fn decisions(&self, conn: &mut Conn, forgotten: &BTreeSet<Place>) -> Result<(), Fail> {
-        let records = &self.world.decisions;
-        let body = |record: &DecisionRecord| match &record.cause {
-            Cause::Event { digest, source, .. }
-                if !forgotten.is_empty() && forgotten.contains(&(source.clone(), *digest)) =>
-            {
-                erasing::nameless(record).to_bytes().to_vec()
-            }
-            _ => record.to_bytes().to_vec(),
+    /// What was decided, but for events of somebody that changed nothing: their own row says as much.
+    async fn decisions(&self, conn: &mut Conn, forgotten: &BTreeSet<Place<'_>>) -> Result<(), Fail> {
+        let says = |record: &&DecisionRecord| {
+            !record.items.is_empty() || record.contact.is_none() || erasing::cause(record).is_none()
         };
-        let event = |record: &DecisionRecord| match &record.cause {
-            Cause::Event { digest, source, .. } => Some((source.as_str().to_owned(), digest.0.to_vec())),
-            Cause::Timer { .. } | Cause::Touch { .. } => None,
+        let records: Vec<&DecisionRecord> = self.world.decisions.iter().filter(says).collect();
+        let body = |record: &DecisionRecord| {
+            let is_forgotten = erasing::cause(record).is_some_and(|place| forgotten.contains(&place));
+            let body = if is_forgotten { erasing::nameless(record).to_bytes() } else { record.to_bytes() };
+            body.to_vec()
         };
         let set = RowSet::new(records.len())
             .text("workspace", records.iter().map(|one| one.workspace.as_str()))
             .opt_int("contact", records.iter().map(|one| one.contact.map(|contact| contact.0)))
-            .opt_text("source", records.iter().map(|one| event(one).map(|(source, _)| source)))
-            .opt_bytes("digest", records.iter().map(|one| event(one).map(|(_, digest)| digest)))
+            .opt_uuid("key", records.iter().map(|one| erasing::cause(one).map(dedupe::key)))
             .int("at", records.iter().map(|one| micros(one.at)))
-            .bytes("body", records.iter().map(body));
+            .bytes("body", records.iter().map(|one| body(one)));
         insert(conn, "decisions", set).await
     }
 
     async fn outbox(&self, conn: &mut Conn) -> Result<(), Fail> {
-        let outcomes = self.world.outbox.iter().map(|outcome| {
-            let encoded = outcome.message(outcome.trace.as_deref());
-            Message {
-                topic: Topic::Outcomes,
-                key: encoded.key,
-                headers: encoded.headers,
-                payload: encoded.payload,
-            }
-        });
-        let messages: Vec<Message> = outcomes.chain(self.letters.iter().cloned()).collect();
-        append(conn, &messages).await
+        let mut parcels = Parcels::default();
+        self.world.outbox.iter().for_each(|outcome| parcels.tell(outcome));
+        self.letters.iter().for_each(|letter| parcels.send(letter));
+        parcels.write(conn).await
     }
-}
-
-/// Appends messages to the outbox. The database numbers them while the locks of what they tell of are held, so that the
-/// order within a key is that of the commits.
-pub(crate) async fn append(conn: &mut Conn, messages: &[Message]) -> Result<(), Fail> {
-    let mut headers = Vec::with_capacity(messages.len());
-    for message in messages {
-        headers.push(to_json(&message.headers)?);
-    }
-    let set = RowSet::new(messages.len())
-        .int("shard", messages.iter().map(|one| i64::from(shard(&one.key).0)))
-        .text("topic", messages.iter().map(|one| one.topic.as_str()))
-        .bytes("key", messages.iter().map(|one| one.key.clone()))
-        .text("headers", headers.into_iter())
-        .bytes("payload", messages.iter().map(|one| one.payload.to_vec()));
-    insert(conn, "outbox", set).await
-}
-
-/// The shard of a key: all messages of one key are in one (FNV-1a, so that it never changes).
-fn shard(key: &[u8]) -> Shard {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    // The remainder is below the count, which is a byte.
-    Shard(u8::try_from(hash % u64::from(Shard::COUNT)).unwrap_or_default())
 }

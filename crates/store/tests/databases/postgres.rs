@@ -129,7 +129,7 @@ fn note_skipped(case: &str) {
 
 /// Every moment in the store, so that making them older lets time pass.
 const MOMENTS: [(&str, &[&str]); 11] = [
-    ("dedupe", &["seen_at"]),
+    ("dedupe", &["seen_at", "received_at"]),
     ("workers", &["beat_at", "unbroken_since"]),
     ("in_flight", &["at", "taken_at"]),
     ("timers", &["due_at"]),

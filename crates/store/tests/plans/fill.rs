@@ -33,14 +33,14 @@ insert into budgets (workspace, budget, uses, forget_after)
     select 'main', 'main/contact/' || i || '/*/7d', '[]', i from generate_series(1, 50000) i;
 insert into commands (workspace, connector, touch, channel, action, tries, due_at, created_at, done_at)
     select 'main', 'crm', i, 'call', '{}', 0, i, 0, case when i % 10 > 0 then i end from generate_series(1, 50000) i;
-insert into outbox (shard, topic, key, headers, payload)
-    select i % 32, 'outcomes', 'k', '[]', 'x' from generate_series(1, 100000) i;
-insert into dedupe (workspace, source, digest, seen_at)
-    select 'main', 'website', decode(md5(i::text), 'hex'), i from generate_series(1, 200000) i;
-insert into events (workspace, source, digest, received_at, kind, body)
-    select 'main', 'website', decode(md5(i::text), 'hex'), i, 'form_submitted', 'x' from generate_series(1, 100000) i;
-insert into decisions (workspace, contact, source, digest, at, body)
-    select 'main', 1 + i % 100000, 'website', decode(md5(i::text), 'hex'), i, 'x' from generate_series(1, 200000) i;
+insert into outbox (shard, messages, body)
+    select i % 32, 1, 'x' from generate_series(1, 100000) i;
+insert into dedupe (key, seen_at, received_at)
+    select md5(i::text)::uuid, i, i from generate_series(1, 200000) i;
+insert into events (contact, received_at, key, body)
+    select case when i % 50 > 0 then 1 + i % 100000 end, i, md5(i::text)::uuid, 'x' from generate_series(1, 100000) i;
+insert into decisions (workspace, contact, key, at, body)
+    select 'main', case when i % 50 > 0 then 1 + i % 100000 end, md5(i::text)::uuid, i, 'x' from generate_series(1, 200000) i;
 insert into asides (list, workspace, source, code, text, at, payload, place)
     select 'quarantine', 'main', 'website', 'c', 't', i, 'x', 'p' || i from generate_series(1, 30000) i;
 insert into workers (id, beat_at, unbroken_since) values (md5('w')::uuid, 0, 0);

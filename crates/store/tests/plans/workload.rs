@@ -34,14 +34,17 @@ macro_rules! work {
             retention::what_is_still_under_way_of_an_ended_enrollment_stays,
             erasure::nothing_is_left_of_an_erased_person_but_hashes,
             erasure::an_older_event_of_an_erased_person_leaves_no_trace,
+            erasure::an_event_of_somebody_else_that_named_them_goes_too,
             erasure::an_erasure_waits_for_the_attempt_that_is_in_flight,
             survey::what_waits_is_counted,
             relay::what_was_acknowledged_does_not_come_again,
+            relay::what_one_transaction_leaves_in_a_shard_is_one_row,
             relay::a_shard_is_leased_to_one,
             relay::things_set_aside_are_shown_once,
             content::an_unchanged_text_makes_no_version,
             content::a_draft_is_not_in_force,
             people::a_contact_is_explained,
+            people::an_event_that_changes_nothing_is_shown_and_takes_one_row,
             people::tasks_are_listed_for_their_owner,
         );
     }};

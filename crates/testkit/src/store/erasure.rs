@@ -85,6 +85,10 @@ async fn live(store: &Arc<dyn StorePorts>, mark: &str, now: Timestamp) {
     // Delivered again: a record that no contact leads to.
     store.run(events([visit]), decided()).await.unwrap();
     store.run(events([filled(mark, now).input()]), Mini::new()).await.unwrap();
+    // Changes nothing, so that its own row is all there is of it.
+    let look =
+        event(EventKind::EmailOpened, &format!("{mark}-look"), &format!("{mark}@example.com"), now).input();
+    store.run(events([look]), decided()).await.unwrap();
     let picked = due(store).await;
     store.mark(worker(1), vec![request(&picked[0], &format!("{{\"to\":\"{mark}\"}}"))]).await.unwrap();
     let refused = AttemptResult::Rejected(Note::new("refused", format!("{mark} is unknown here")));
@@ -120,14 +124,9 @@ pub async fn nothing_is_left_of_an_erased_person_but_hashes(fixture: &impl Fixtu
     live(&store, OTHER, now).await;
     let before: BTreeSet<String> = fixture.holding(MARK).await.into_iter().collect();
     let others = fixture.holding(OTHER).await;
-    for place in [
-        "attempts.body",
-        "asides.payload",
-        "contacts.email",
-        "decisions.body",
-        "events.body",
-        "outbox.payload",
-    ] {
+    for place in
+        ["attempts.body", "asides.payload", "contacts.email", "decisions.body", "events.body", "outbox.body"]
+    {
         assert!(
             before.iter().any(|held| held.ends_with(place)),
             "the test leaves no trace in {place}: {before:?}"
@@ -157,6 +156,25 @@ pub async fn an_older_event_of_an_erased_person_leaves_no_trace(fixture: &impl F
 
     assert_eq!((report.fresh, report.enrolled), (1, 0));
     assert_eq!(fixture.holding(MARK).await, Vec::<String>::new());
+}
+
+pub async fn an_event_of_somebody_else_that_named_them_goes_too(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    for mark in [MARK, OTHER] {
+        store.run(events([filled(mark, now).input()]), decided()).await.unwrap();
+    }
+    // The id at the CRM decides whose it is; the address is another's.
+    let mut both = event(EventKind::EmailOpened, "both", &format!("{MARK}@example.com"), now);
+    both.event.subject.crm_ids = vec![CrmId::new(&format!("{OTHER}-crm")).unwrap()];
+    store.run(events([both.input()]), decided()).await.unwrap();
+    assert_eq!(fixture.count("events").await, 3);
+
+    store.run(events([erasing(MARK, now).input()]), decided()).await.unwrap();
+    keep_house(&store).await;
+
+    assert_eq!(fixture.holding(MARK).await, Vec::<String>::new());
+    assert_eq!(fixture.count("events").await, 1, "the other one's own");
 }
 
 pub async fn an_erasure_waits_for_the_attempt_that_is_in_flight(fixture: &impl Fixture) {

@@ -1,11 +1,16 @@
 //! Reading for people.
 
+use domain::decision::Cause;
+use domain::event::EventKind;
 use domain::id::Workspace;
 use domain::touch::{AttemptResult, Channel, Delivery, TouchState};
+use engine::{DomainFold, Keep};
 use ports::queries::TaskFilter;
+use std::sync::Arc;
 
+use super::build::event;
 use super::dispatch::{due, enroll, request, worker};
-use super::mini::owner;
+use super::mini::{catalog, owner};
 use super::{Fixture, Mini, enrolled, events, form, settle, stop};
 
 pub async fn a_contact_is_explained(fixture: &impl Fixture) {
@@ -32,6 +37,34 @@ pub async fn a_contact_is_explained(fixture: &impl Fixture) {
     assert_eq!(store.decisions_after(&main, Some(0), 10).await.unwrap().len(), 2);
     let summary = store.summary(&main).await.unwrap();
     assert_eq!((summary.contacts, summary.live, summary.scheduled), (1, 0, 0));
+}
+
+pub async fn an_event_that_changes_nothing_is_shown_and_takes_one_row(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let now = store.now().await.unwrap();
+    let fold = Arc::new(DomainFold::new(catalog(), Keep::Nothing));
+    let first = form("e1", "ada@example.com", now);
+    let uid = enrolled(&first.event);
+    store.run(events([first.input()]), Mini::new()).await.unwrap();
+    let opened = event(EventKind::EmailOpened, "e2", "ada@example.com", now);
+    store.run(events([opened.clone().input()]), fold).await.unwrap();
+    let main = Workspace::main();
+    let id = store.enrollment(&main, uid).await.unwrap().expect("it was enrolled").contact;
+
+    let view = store.contact(&main, id).await.unwrap().expect("they are there");
+
+    assert_eq!((fixture.count("events").await, fixture.count("decisions").await), (2, 1));
+    assert_eq!((view.events.len(), view.decisions.len()), (2, 2));
+    let of_opened = view.decisions.iter().find(|record| record.items.is_empty()).expect("it is shown");
+    let cause = Cause::Event {
+        digest: opened.event.digest,
+        id: opened.event.id.clone(),
+        source: opened.event.source.clone(),
+        kind: EventKind::EmailOpened,
+        occurred_at: opened.event.occurred_at,
+    };
+    assert_eq!((&of_opened.cause, of_opened.contact), (&cause, Some(id)));
+    assert_eq!(store.event(&main, "website", opened.event.digest).await.unwrap(), Some(opened.event));
 }
 
 pub async fn tasks_are_listed_for_their_owner(fixture: &impl Fixture) {

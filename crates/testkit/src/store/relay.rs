@@ -77,6 +77,26 @@ pub async fn what_was_acknowledged_does_not_come_again(fixture: &impl Fixture) {
     assert_eq!(store.head(all[0].0, 1).await.unwrap().len(), 1);
 }
 
+pub async fn what_one_transaction_leaves_in_a_shard_is_one_row(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    store.append((0..1_200).map(|n| message("a", &n.to_string())).collect()).await.unwrap();
+
+    assert_eq!(fixture.count("outbox").await, 3, "of 500 messages at most");
+    let mut relayed = Vec::new();
+    loop {
+        let head = everything(&store).await;
+        let taken: Vec<_> = head.iter().take(333).collect();
+        if taken.is_empty() {
+            break;
+        }
+        relayed.extend(taken.iter().map(|(.., text)| text.clone()));
+        store.acknowledged(&taken.iter().map(|(_, id, ..)| *id).collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(store.waiting().await.unwrap().outbox, 1_200 - relayed.len() as u64);
+    }
+    assert_eq!(relayed, (0..1_200).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(fixture.count("outbox").await, 0);
+}
+
 pub async fn a_shard_is_leased_to_one(fixture: &impl Fixture) {
     const LENGTH: Duration = Duration::from_secs(10);
     let store = fixture.open().await;
