@@ -246,6 +246,7 @@ impl Bench {
             observer,
         };
         let stop = CancellationToken::new();
+        tell(&format!("dispatch: the dispatcher begins on {}", touches(count)));
         let began = self.clock.monotonic();
         let running = Tasks::detached()
             .spawn("bench.dispatcher", dispatcher::run(dispatcher::Settings::default(), deps, stop.clone()));
@@ -257,6 +258,10 @@ impl Bench {
         running.await.map_err(|error| Failure::Refused(error.to_string()))?;
         Ok((seen, done, took))
     }
+}
+
+fn touches(count: usize) -> String {
+    format!("{} touches", thousands_of(count))
 }
 
 fn row(side: &Side, what: &str, count: usize) -> Row {

@@ -38,6 +38,7 @@ impl Bench {
         self.filler.add(&self.soon, count, (Due::At(long_ago), Rows::Both)).await?;
         let catalog = self.catalogs.current().await?;
         let shards: Vec<Shard> = Shard::all().collect();
+        tell(&format!("dispatch: the takers begin on {}", super::touches(count)));
         let began = self.clock.monotonic();
         let until = began + self.time * super::PATIENCE;
         let mut running = Vec::new();
