@@ -80,7 +80,7 @@ impl Work for Mark {
         // What follows reads with a snapshot that is younger than all of these locks.
         let wall = tx.wall().await?;
         let now = tx.now().await?;
-        let ready = self.ready(tx).await?;
+        let ready = self.ready(tx, &locked).await?;
         let stops = flags::stops(&mut tx.conn).await?;
         let stored = self.stored(tx, &locked).await?;
 
@@ -184,21 +184,20 @@ impl Mark {
         Budgets::lock(&mut tx.conn, &wanted).await
     }
 
-    /// The touches whose enrollment is live and whose timer is there and not held.
-    async fn ready(&self, tx: &mut Tx) -> Result<BTreeSet<TouchId>, Fail> {
+    /// The touches, of those locked, whose enrollment is live and whose timer is there and not held.
+    async fn ready(
+        &self,
+        tx: &mut Tx,
+        locked: &BTreeMap<TouchId, Locked>,
+    ) -> Result<BTreeSet<TouchId>, Fail> {
         let stmt = tx
             .conn
-            .stmt("select t.id from touches t join enrollments e on e.id = t.enrollment ")
-            .sql("join timers m on m.enrollment = t.enrollment where t.id")
-            .any(self.ids())
-            .sql(" and t.state in ('scheduled', 'unknown') and m.touch = t.id and m.kind = 'touch' and m.held is null ")
+            .stmt("select m.touch from timers m join enrollments e on e.id = m.enrollment where m.enrollment")
+            .any(locked.values().map(|row| row.enrollment.0))
+            .sql(" and m.kind = 'touch' and m.touch is not null and m.held is null ")
             // Of an exited enrollment an unknown attempt is only looked up, which needs no mark.
             .sql("and e.state = 'live'");
-        let mut ready = BTreeSet::new();
-        for row in tx.conn.fetch(stmt).await? {
-            ready.insert(TouchId(row.cursor().int()?));
-        }
-        Ok(ready)
+        Ok(tx.conn.ids(stmt).await?.into_iter().map(TouchId).collect())
     }
 
     /// What repeated touches sent the first time.

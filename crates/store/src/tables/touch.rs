@@ -55,25 +55,32 @@ pub(crate) fn reserved_text(budgets: &[String]) -> StoreResult<Option<String>> {
     if budgets.is_empty() { Ok(None) } else { to_json(budgets).map(Some) }
 }
 
-/// Touches, each with the name of its cadence.
+/// New touches, each with the name of its cadence.
 pub(crate) fn rows(touches: &[(&Touch, &str)]) -> StoreResult<RowSet> {
-    let (mut reserved, mut notes) = (Vec::with_capacity(touches.len()), Vec::with_capacity(touches.len()));
-    for (touch, _) in touches {
-        reserved.push(reserved_text(&touch.reserved)?);
-        notes.push(touch.note.as_ref().map(to_json).transpose()?);
-    }
     let all = touches.iter().map(|(touch, _)| *touch);
-    Ok(RowSet::new(touches.len())
-        .int("id", all.clone().map(|one| one.id.0))
+    let changing = changed(&all.clone().collect::<Vec<_>>())?;
+    Ok(changing
         .uuid("uid", all.clone().map(|one| one.key.0))
         .text("workspace", all.clone().map(|one| one.workspace.as_str()))
         .int("enrollment", all.clone().map(|one| one.enrollment.0))
-        .int("contact", all.clone().map(|one| one.contact.0))
         .text("cadence", touches.iter().map(|(_, cadence)| *cadence))
-        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(OwnerName::as_str)))
         .text("step", all.clone().map(|one| one.step.as_str()))
         .int("visit", all.clone().map(|one| i64::from(one.visit)))
-        .opt_text("part", all.clone().map(|one| one.part.as_ref().map(StepId::as_str)))
+        .opt_text("part", all.map(|one| one.part.as_ref().map(StepId::as_str))))
+}
+
+/// What of a touch may change once it is there.
+pub(crate) fn changed(touches: &[&Touch]) -> StoreResult<RowSet> {
+    let (mut reserved, mut notes) = (Vec::with_capacity(touches.len()), Vec::with_capacity(touches.len()));
+    for touch in touches {
+        reserved.push(reserved_text(&touch.reserved)?);
+        notes.push(touch.note.as_ref().map(to_json).transpose()?);
+    }
+    let all = touches.iter();
+    Ok(RowSet::new(touches.len())
+        .int("id", all.clone().map(|one| one.id.0))
+        .int("contact", all.clone().map(|one| one.contact.0))
+        .opt_text("owner", all.clone().map(|one| one.owner.as_ref().map(OwnerName::as_str)))
         .opt_text("variant", all.clone().map(|one| one.variant.as_ref().map(VariantName::as_str)))
         .text("channel", all.clone().map(|one| one.channel.as_str()))
         .text("lane", all.clone().map(|one| one.lane.to_text()))

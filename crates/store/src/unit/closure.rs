@@ -193,14 +193,17 @@ impl Closure {
         if self.contacts.is_empty() {
             return Ok(());
         }
-        // An alias leads to the contact that stayed, which may have been merged in turn.
-        let stmt = conn
-            .stmt("with recursive chain(id) as (select id from contacts where id")
-            .any(self.contacts.iter().map(|id| id.0))
-            .sql(" union select c.merged_into from chain h join contacts c on c.id = h.id where c.merged_into is not null) ")
-            .sql(&format!("select {} from chain h cross join contacts c where c.id = h.id", select(contact::COLUMNS, "c")));
-        for row in conn.fetch(stmt).await? {
-            self.take_contact(&contact::read(&row)?, keys);
+        let mut unread = self.contacts.clone();
+        while !unread.is_empty() {
+            let stmt = conn
+                .stmt(&format!("select {} from contacts c where c.id", select(contact::COLUMNS, "c")))
+                .any(std::mem::take(&mut unread).into_iter().map(|id| id.0));
+            for row in conn.fetch(stmt).await? {
+                let contact = contact::read(&row)?;
+                self.take_contact(&contact, keys);
+                // An alias, which few are, leads to the contact that stayed, which may have been merged in turn.
+                unread.extend(contact.merged_into.filter(|into| self.contacts.insert(*into)));
+            }
         }
         Ok(())
     }

@@ -153,14 +153,14 @@ impl Loader<'_> {
         }
         // Found first and then locked by their keys alone: PostgreSQL drops a row without a word when it changed since the
         // statement began and the statement finds it in a less direct way.
-        let find = self
-            .conn
-            .stmt("select e.id from enrollments e where e.contact")
-            .any(contacts.iter().map(|id| id.0))
-            .sql(&format!(" and e.{}", enrollment::LIVE));
         let mut ids: BTreeSet<i64> = named.iter().map(|id| id.0).collect();
-        for row in self.conn.fetch(find).await? {
-            ids.insert(row.cursor().int()?);
+        if !contacts.is_empty() {
+            let find = self
+                .conn
+                .stmt("select e.id from enrollments e where e.contact")
+                .any(contacts.iter().map(|id| id.0))
+                .sql(&format!(" and e.{}", enrollment::LIVE));
+            ids.extend(self.conn.ids(find).await?);
         }
         let stmt = self.conn.stmt(&format!("select {} from enrollments e where e.id", enrollment::COLUMNS));
         let found = ids.len();
@@ -170,6 +170,9 @@ impl Loader<'_> {
         for row in rows {
             let row = enrollment::read(&row)?;
             self.world.enrollments.load(row.id, row);
+        }
+        if contacts.is_empty() {
+            return Ok(());
         }
         // The contact's lock keeps what has ended as it is.
         let ended = self
@@ -205,14 +208,14 @@ impl Loader<'_> {
         if enrollments.is_empty() && named.is_empty() {
             return Ok(());
         }
-        let find = self
-            .conn
-            .stmt("select t.id from touches t where t.enrollment")
-            .any(enrollments.iter().map(|id| id.0))
-            .sql(&format!(" and not t.{}", touch::FINAL));
         let mut ids: BTreeSet<i64> = named.iter().map(|id| id.0).collect();
-        for row in self.conn.fetch(find).await? {
-            ids.insert(row.cursor().int()?);
+        if !enrollments.is_empty() {
+            let find = self
+                .conn
+                .stmt("select t.id from touches t where t.enrollment")
+                .any(enrollments.iter().map(|id| id.0))
+                .sql(&format!(" and not t.{}", touch::FINAL));
+            ids.extend(self.conn.ids(find).await?);
         }
         let stmt = self.conn.stmt(&format!("select {} from touches t where t.id", touch::COLUMNS));
         let found = ids.len();

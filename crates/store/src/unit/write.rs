@@ -114,7 +114,7 @@ impl Writing<'_> {
             .filter(|touch| touch.remote_id.is_some() && self.reported(touch.id))
             .collect();
         insert(conn, "touches", touch::rows(&self.with_cadence(touches.inserted)?)?).await?;
-        update(conn, "touches", "id", touch::rows(&self.with_cadence(touches.updated)?)?).await?;
+        update(conn, "touches", "id", touch::changed(&touches.updated)?).await?;
         if remotes.is_empty() {
             return Ok(());
         }
@@ -193,12 +193,12 @@ impl Writing<'_> {
         let stmt = insert_from(&tx.conn, "results", results)
             .sql(" on conflict (touch, no) do update set at = excluded.at, result = excluded.result");
         tx.conn.run(stmt).await?;
+        // By key, one look each: the touches are held, so that nobody else writes these rows.
         let stmt = tx
             .conn
-            .stmt("delete from in_flight where exists (select 1 from ")
-            .rows(keys())
-            .sql(" where v.touch = in_flight.touch and v.no = in_flight.no) and touch")
-            .any(ended.keys().map(|(touch, _)| touch.0));
+            .stmt("delete from in_flight ")
+            .either("using ", "where (touch, no) in (select v.touch, v.no from ");
+        let stmt = stmt.rows(keys()).either(" where in_flight.touch = v.touch and in_flight.no = v.no", ")");
         tx.conn.run(stmt).await.map(drop)
     }
 
