@@ -78,7 +78,7 @@ pub(crate) async fn carry_out(
     command: Command,
     may_start: MayStart,
 ) -> (Answer, Option<Duration>) {
-    if may_start == MayStart::No {
+    if may_start != MayStart::Yes {
         let wait = CommandResult::Wait(line.deps.clock.now(), "its permit ran out".to_owned());
         return ((command.id, wait), None);
     }

@@ -1,4 +1,7 @@
 //! How much may be sent over one connection now: its rate, its concurrency, and the pause that the CRM asked for.
+//!
+//! What is marked, or about to be, has its place reserved: beside the requests that may be under way at once, as many more
+//! as are expected to start within a moment (see [`crate::pace`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,6 +13,8 @@ pub(crate) struct Gate {
     rate: Option<Rate>,
     concurrency: usize,
     in_flight: usize,
+    /// Touches that are marked and not started, or being marked; commands that are asked for.
+    reserved: usize,
     paused_until: Duration,
 }
 
@@ -27,7 +32,7 @@ struct Rate {
 /// What may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// This many requests, now.
+    /// This many requests, now or in a moment.
     For(usize),
     /// Nothing until something in flight ends.
     WhenOneEnds,
@@ -41,7 +46,9 @@ pub(crate) enum Room {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MayStart {
     Yes,
-    /// Its permits have run out since.
+    /// As many are under way as may be, or were started within the period.
+    Later,
+    /// The connection was told to wait, or its permits have run out since.
     No,
 }
 
@@ -66,39 +73,53 @@ impl Gate {
             permits_until: Duration::ZERO,
             started: VecDeque::new(),
         });
-        Self { rate, concurrency: concurrency.max(1), in_flight: 0, paused_until: Duration::ZERO }
+        Self {
+            rate,
+            concurrency: concurrency.max(1),
+            in_flight: 0,
+            reserved: 0,
+            paused_until: Duration::ZERO,
+        }
     }
 
-    /// What may be sent now.
-    pub(crate) fn room(&mut self, now: Duration) -> Room {
+    /// What may be marked now, `ahead` of the places that are free.
+    pub(crate) fn room(&mut self, now: Duration, ahead: usize) -> Room {
         if now < self.paused_until {
             return Room::At(self.paused_until);
         }
-        let free = self.concurrency.saturating_sub(self.in_flight);
-        if free == 0 {
-            return Room::WhenOneEnds;
-        }
-        let Some(rate) = &mut self.rate else {
-            return Room::For(free);
+        let free = (self.concurrency + ahead).saturating_sub(self.in_flight + self.reserved);
+        let room = match &mut self.rate {
+            None => free,
+            Some(rate) => {
+                if rate.permits == 0 || now >= rate.permits_until {
+                    return Room::WhenPermitted;
+                }
+                let used = rate.used(now);
+                let left = rate.permits.saturating_sub(used);
+                if left == 0 {
+                    // As many as are over the permits must age, and one more.
+                    let start = rate.started.get(used.saturating_sub(rate.permits));
+                    return start.map_or(Room::WhenPermitted, |start| Room::At(*start + rate.per));
+                }
+                free.min(left.saturating_sub(self.reserved))
+            }
         };
-        if rate.permits == 0 || now >= rate.permits_until {
-            return Room::WhenPermitted;
-        }
-        let used = rate.used(now);
-        let left = rate.permits.saturating_sub(used);
-        match (left, rate.started.get(used.saturating_sub(rate.permits))) {
-            // As many as are over the permits must age, and one more.
-            (0, Some(start)) => Room::At(*start + rate.per),
-            (0, None) => Room::WhenPermitted,
-            _ => Room::For(free.min(left)),
-        }
+        if room == 0 { Room::WhenOneEnds } else { Room::For(room) }
+    }
+
+    /// How many requests may start at once. What waits and was marked `ahead` of its place leaves it to them: it has its
+    /// turn in a moment.
+    pub(crate) fn places(&mut self, now: Duration, ahead: usize) -> usize {
+        let Room::For(room) = self.room(now, ahead.max(self.reserved)) else { return 0 };
+        let waiting = if ahead == 0 { self.reserved } else { 0 };
+        self.concurrency.saturating_sub(self.in_flight + waiting).min(room)
     }
 
     /// How the connection stands, `room` having been asked for at the same moment.
     pub(crate) fn standing(&self, now: Duration, room: Room) -> Connection {
         match room {
-            Room::For(_) => Connection::Open,
-            Room::WhenOneEnds => Connection::Busy,
+            Room::For(_) if self.in_flight < self.concurrency => Connection::Open,
+            Room::For(_) | Room::WhenOneEnds => Connection::Busy,
             Room::At(_) if now < self.paused_until => Connection::Paused,
             Room::At(_) | Room::WhenPermitted => Connection::RateLimited,
         }
@@ -121,16 +142,39 @@ impl Gate {
         }
     }
 
-    /// Whether what there was room for may still start.
-    pub(crate) fn may_start(&self, now: Duration) -> MayStart {
-        match &self.rate {
-            Some(rate) if now >= rate.permits_until => MayStart::No,
-            _ => MayStart::Yes,
+    /// Keeps places for requests that are to start in a moment.
+    pub(crate) fn reserve(&mut self, requests: usize) {
+        self.reserved += requests;
+    }
+
+    /// Gives places back: these will not start.
+    pub(crate) fn release(&mut self, requests: usize) {
+        self.reserved = self.reserved.saturating_sub(requests);
+    }
+
+    /// Whether one that has a place reserved may start.
+    pub(crate) fn may_start(&mut self, now: Duration) -> MayStart {
+        if now < self.paused_until {
+            return MayStart::No;
+        }
+        if self.in_flight >= self.concurrency {
+            return MayStart::Later;
+        }
+        let Some(rate) = &mut self.rate else {
+            return MayStart::Yes;
+        };
+        if now >= rate.permits_until {
+            MayStart::No
+        } else if rate.used(now) >= rate.permits {
+            MayStart::Later
+        } else {
+            MayStart::Yes
         }
     }
 
-    /// A request starts.
+    /// One that had a place reserved starts.
     pub(crate) fn start(&mut self, now: Duration) {
+        self.release(1);
         self.in_flight += 1;
         if let Some(rate) = &mut self.rate {
             rate.started.push_back(now);
@@ -172,15 +216,44 @@ mod tests {
     fn concurrency_is_kept() {
         let mut gate = Gate::new(None, 2);
         gate.start(at(0));
-        assert_eq!(gate.room(at(1)), Room::For(1));
+        assert_eq!(gate.room(at(1), 0), Room::For(1));
 
         gate.start(at(1));
 
-        let room = gate.room(at(2));
+        let room = gate.room(at(2), 0);
         assert_eq!((room, gate.standing(at(2), room)), (Room::WhenOneEnds, Connection::Busy));
-        assert_eq!(gate.in_flight(), 2);
+        assert_eq!((gate.in_flight(), gate.may_start(at(2))), (2, MayStart::Later));
         gate.end();
-        assert_eq!(gate.room(at(3)), Room::For(1));
+        assert_eq!((gate.room(at(3), 0), gate.may_start(at(3))), (Room::For(1), MayStart::Yes));
+    }
+
+    #[test]
+    fn more_may_be_marked_than_may_start_and_every_mark_takes_a_place() {
+        let mut gate = Gate::new(None, 2);
+        assert_eq!(gate.room(at(0), 3), Room::For(5));
+
+        gate.reserve(5);
+
+        assert_eq!(gate.room(at(0), 3), Room::WhenOneEnds);
+        gate.start(at(0));
+        gate.start(at(0));
+        assert_eq!((gate.may_start(at(0)), gate.room(at(0), 3)), (MayStart::Later, Room::WhenOneEnds));
+        gate.end();
+        assert_eq!((gate.may_start(at(1)), gate.room(at(1), 3)), (MayStart::Yes, Room::For(1)));
+        gate.release(2);
+        assert_eq!(gate.room(at(1), 3), Room::For(3));
+    }
+
+    #[test]
+    fn who_waits_ahead_of_its_place_leaves_the_next_one_to_commands() {
+        let mut gate = Gate::new(None, 2);
+        gate.start(at(0));
+        gate.reserve(1);
+
+        assert_eq!(gate.places(at(1), 0), 0, "it was marked for this place");
+        assert_eq!(gate.places(at(1), 10), 1);
+        gate.start(at(1));
+        assert_eq!(gate.places(at(1), 10), 0);
     }
 
     #[test]
@@ -190,23 +263,24 @@ mod tests {
         gate.pause_until(at(500));
         gate.pause_until(at(300));
 
-        let room = gate.room(at(499));
+        let room = gate.room(at(499), 0);
         assert_eq!(room, Room::At(at(500)));
         assert_eq!(gate.standing(at(499), room), Connection::Paused);
-        assert_eq!(gate.room(at(500)), Room::For(2));
+        assert_eq!((gate.may_start(at(499)), gate.places(at(499), 0)), (MayStart::No, 0));
+        assert_eq!(gate.room(at(500), 0), Room::For(2));
     }
 
     #[test]
     fn a_limited_connection_sends_what_was_permitted_and_for_so_long() {
         let mut gate = Gate::new(Some((10, at(1000))), 100);
-        assert_eq!(gate.room(at(0)), Room::WhenPermitted);
+        assert_eq!(gate.room(at(0), 0), Room::WhenPermitted);
 
         gate.permit(5, at(700));
 
-        assert_eq!(gate.room(at(0)), Room::For(5));
+        assert_eq!(gate.room(at(0), 0), Room::For(5));
         gate.start(at(10));
-        assert_eq!(gate.room(at(699)), Room::For(4));
-        assert_eq!(gate.room(at(700)), Room::WhenPermitted);
+        assert_eq!(gate.room(at(699), 0), Room::For(4));
+        assert_eq!(gate.room(at(700), 0), Room::WhenPermitted);
         assert_eq!((gate.may_start(at(699)), gate.may_start(at(700))), (MayStart::Yes, MayStart::No));
         assert_eq!(gate.limit(at(700)), Some(Limit { limit: 10, per: at(1020), used: 1 }));
     }
@@ -221,8 +295,8 @@ mod tests {
 
         gate.permit(2, at(9_000));
 
-        assert_eq!(gate.room(at(300)), Room::At(at(100 + 1020)));
-        assert_eq!(gate.room(at(100 + 1020)), Room::For(1));
+        assert_eq!(gate.room(at(300), 0), Room::At(at(100 + 1020)));
+        assert_eq!(gate.room(at(100 + 1020), 0), Room::For(1));
     }
 
     proptest! {
@@ -234,7 +308,7 @@ mod tests {
             let mut starts = Vec::new();
             for step in steps {
                 now += step;
-                if let Room::For(n) = gate.room(at(now)) {
+                if let Room::For(n) = gate.room(at(now), 0) {
                     for _ in 0..n {
                         gate.start(at(now));
                         starts.push(now);

@@ -1,6 +1,7 @@
 //! One connector's touches: pick, judge, mark.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::catalog::Catalog;
@@ -10,18 +11,75 @@ use domain::input::{TouchInput, TouchReport};
 use domain::touch::{Lane, Note};
 use domain::world::World;
 use ports::StoreResult;
-use ports::dispatch::{FlagKeys, MarkRequest, Marked, Pick, Picked, WorkerId};
+use ports::dispatch::{FlagKeys, MarkRequest, Marked, Pick, Picked};
 
+use crate::Sending;
 use crate::line::Line;
 use crate::send::Marching;
 use crate::settle::settle;
 
 /// What one look at the due touches came to.
 #[derive(Default)]
-pub(crate) struct Turn {
+pub(crate) struct Looked {
+    /// What may go.
+    pub(crate) ready: Option<Ready>,
+    /// Whether it changed anything: then there may be more.
+    pub(crate) acted: bool,
+    pub(crate) found: Found,
+}
+
+/// Whether there may be more touches that are due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// These were all.
+    #[default]
+    All,
+    /// These were as many as were asked for.
+    Many,
+}
+
+/// Touches that were judged and rendered, to be marked soon.
+pub(crate) struct Ready {
+    world: Arc<World>,
+    requests: Vec<MarkRequest>,
+    /// When they were looked for (monotonic).
+    pub(crate) at: Duration,
+}
+
+impl Ready {
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub(crate) fn touches(&self) -> impl Iterator<Item = TouchId> + '_ {
+        self.requests.iter().map(|one| one.touch)
+    }
+
+    /// The first of them, and the others.
+    pub(crate) fn split(mut self, count: usize) -> (Self, Option<Self>) {
+        if count >= self.requests.len() {
+            return (self, None);
+        }
+        let others = self.requests.split_off(count);
+        let world = Arc::clone(&self.world);
+        let at = self.at;
+        (self, Some(Self { world, requests: others, at }))
+    }
+}
+
+/// What came of marking.
+#[derive(Default)]
+pub(crate) struct Marks {
     pub(crate) marching: Vec<Marching>,
-    /// Whether to look again at once.
-    pub(crate) more: bool,
+    /// How many were moved on, since a budget is full.
+    pub(crate) moved: usize,
+}
+
+/// What to look for.
+pub(crate) struct Ask {
+    pub(crate) room: usize,
+    /// What is about to be marked: due until it is.
+    pub(crate) except: HashSet<TouchId>,
 }
 
 /// Whose turn it is: picks rotate over workspaces, so that one with much to do starves no other.
@@ -60,44 +118,48 @@ impl Rotation {
 }
 
 impl Line {
-    /// One look at the due touches: what may go is marked.
-    pub(crate) async fn turn(&self, room: usize, rotation: &mut Rotation) -> StoreResult<Turn> {
-        let standing = self.standing.borrow().clone();
-        let shards = self.shards(standing.place);
-        if shards.is_empty() {
-            return Ok(Turn::default());
+    /// One look at the due touches: what may go is rendered, and what may not is moved on.
+    pub(crate) async fn look(&self, ask: &Ask, rotation: &mut Rotation) -> StoreResult<Looked> {
+        let place = self.standing.borrow().place;
+        let shards = self.shards(place);
+        if shards.is_empty() || self.settings.sending == Sending::Disabled {
+            return Ok(Looked::default());
         }
+        let at = self.deps.clock.monotonic();
         let catalog = self.deps.catalogs.current().await?;
-        let picked = self.pick(&catalog, (shards, room), rotation).await?;
+        let picked = self.pick(&catalog, (shards, ask), rotation).await?;
         if picked.is_empty() {
-            return Ok(Turn::default());
+            return Ok(Looked::default());
         }
         let ids: Vec<TouchId> = picked.iter().map(|one| one.touch).collect();
-        let world = self.deps.dispatch.view(&ids, catalog).await?;
+        let world = Arc::new(self.deps.dispatch.view(&ids, catalog).await?);
         let (requests, reports) = self.judge_all(&world, &picked);
         let judged = reports.len();
         let judged = judged - settle(&self.deps, reports).await;
-        let (marching, moved) = self.mark(&world, standing.worker, requests).await?;
-        let more = judged > 0 || moved > 0 || !marching.is_empty();
-        Ok(Turn { marching, more })
+        let ready = (!requests.is_empty()).then_some(Ready { world, requests, at });
+        let found = if picked.len() < ask.room { Found::All } else { Found::Many };
+        Ok(Looked { ready, acted: judged > 0, found })
     }
 
     /// Due touches, the lanes of higher priority first, and in each lane every workspace in turn.
     async fn pick(
         &self,
         catalog: &Catalog,
-        (shards, room): (Vec<Shard>, usize),
+        (shards, ask): (Vec<Shard>, &Ask),
         rotation: &mut Rotation,
     ) -> StoreResult<Vec<Picked>> {
+        let room = ask.room;
         let mut picked = Vec::new();
         for (priority, workspaces) in self.lanes(catalog) {
             let left = room - picked.len();
             let lane = Lane { connector: self.connector.name().clone(), priority };
             // Of many workspaces seldom all have much to do: a few of each are enough to fill the room.
-            let each = (left * 4).div_ceil(workspaces.len()).min(left);
+            let each = (left * 4).div_ceil(workspaces.len()).min(left) + ask.except.len();
             let pick =
                 Pick { lane, workspaces: workspaces.into_iter().collect(), shards: shards.clone(), each };
-            picked.extend(rotation.choose((priority, left), self.deps.dispatch.pick(&pick).await?));
+            let mut due = self.deps.dispatch.pick(&pick).await?;
+            due.retain(|one| !ask.except.contains(&one.touch));
+            picked.extend(rotation.choose((priority, left), due));
             if picked.len() == room {
                 break;
             }
@@ -180,15 +242,8 @@ impl Line {
     }
 
     /// Marks what may go, and moves on what a full budget keeps back.
-    async fn mark(
-        &self,
-        world: &World,
-        worker: WorkerId,
-        requests: Vec<MarkRequest>,
-    ) -> StoreResult<(Vec<Marching>, usize)> {
-        if requests.is_empty() {
-            return Ok((Vec::new(), 0));
-        }
+    pub(crate) async fn mark(&self, Ready { world, requests, .. }: Ready) -> StoreResult<Marks> {
+        let worker = self.standing.borrow().worker;
         let touches: Vec<TouchId> = requests.iter().map(|request| request.touch).collect();
         let fences: HashMap<TouchId, i32> =
             requests.iter().map(|request| (request.touch, request.fence)).collect();
@@ -202,17 +257,12 @@ impl Line {
             match mark {
                 Marked::Yes { attempt, body, since, committing_at } => {
                     self.observe_lateness(touch.due_at);
-                    marching.push(Marching {
-                        touch: touch.clone(),
-                        attempt,
-                        body,
-                        since,
-                        committing_at: Some(committing_at),
-                    });
+                    let touch = touch.clone();
+                    marching.push(Marching { touch, attempt, body, since, committing_at });
                 }
                 Marked::Full { key, uses } => {
                     self.deps.observer.passed_over("full");
-                    let (until, note) = defer(world, id, &key, &uses, world.now);
+                    let (until, note) = defer(&world, id, &key, &uses, world.now);
                     let report = TouchReport::Defer { fence: fences[&id], until, note };
                     moved.push(TouchInput { touch: id, at: world.now, report });
                 }
@@ -221,8 +271,8 @@ impl Line {
             }
         }
         let count = moved.len();
-        let count = count - settle(&self.deps, moved).await;
-        Ok((marching, count))
+        let moved = count - settle(&self.deps, moved).await;
+        Ok(Marks { marching, moved })
     }
 
     fn observe_lateness(&self, due: jiff::Timestamp) {

@@ -11,11 +11,13 @@ mod gate;
 mod inbox;
 mod lanes;
 mod line;
+mod pace;
 mod send;
 mod service;
 mod settle;
 mod upkeep;
 mod verdict;
+mod work;
 
 pub use inbox::Inbox;
 pub use service::{Connection, Deps, Observer, Sending, Settings, run};

@@ -19,8 +19,15 @@ pub(crate) struct Marching {
     pub(crate) body: Bytes,
     /// When its first attempt was marked (wall clock).
     pub(crate) since: Timestamp,
-    /// When the COMMIT of its mark was about to be sent (monotonic); `None`: too long ago.
-    pub(crate) committing_at: Option<Duration>,
+    /// When the COMMIT of its mark was about to be sent (monotonic).
+    pub(crate) committing_at: Duration,
+}
+
+impl Marching {
+    /// Whether its request may still start.
+    pub(crate) fn is_in_time(&self, now: Duration, start_within: Duration) -> bool {
+        now.saturating_sub(self.committing_at) <= start_within
+    }
 }
 
 /// An attempt that ended.
@@ -28,10 +35,10 @@ pub(crate) struct Sent {
     pub(crate) input: TouchInput,
     /// How long the whole connection is to wait.
     pub(crate) pause: Option<Duration>,
+    /// How long the request took, if it went well.
+    pub(crate) went_in: Option<Duration>,
 }
 
-/// How long a connection waits whose mark came too late to be used.
-const VOID: Duration = Duration::from_millis(250);
 /// Beyond the connector's own time-out, which should have ended the call.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -54,8 +61,7 @@ pub(crate) async fn send(line: &Line, march: Marching) -> Sent {
 async fn attempt(line: &Line, march: Marching) -> Sent {
     let clock = &line.deps.clock;
     let started = clock.monotonic();
-    let in_time = |at: Duration| started.saturating_sub(at) <= line.settings.start_within;
-    let answer = if !march.committing_at.is_some_and(in_time) {
+    let answer = if !march.is_in_time(started, line.settings.start_within) {
         None
     } else if march.body.is_empty() {
         // Every earlier attempt was void, and now it cannot be rendered any more.
@@ -64,8 +70,7 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
         Some(call(line, &march).await)
     };
     let (result, pause) = match answer {
-        // The store is too slow for marks to hold: give it some air.
-        None => (AttemptResult::Void, Some(VOID)),
+        None => (AttemptResult::Void, None),
         Some(Ok(created)) => {
             (AttemptResult::Sent { remote_id: created.remote_id, delivery: created.delivery }, None)
         }
@@ -79,9 +84,26 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
         span.record("otel.status_code", "ERROR");
     }
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
-    let business = line.deps.units.business();
-    let report = TouchReport::Attempt { attempt: march.attempt, result };
-    Sent { input: TouchInput { touch: march.touch.id, at: business.business(clock.now()), report }, pause }
+    let went_in = matches!(result, AttemptResult::Sent { .. }).then_some(took);
+    Sent { input: report(line, &march, result), pause, went_in }
+}
+
+fn report(line: &Line, march: &Marching, result: AttemptResult) -> TouchInput {
+    let at = line.deps.units.business().business(line.deps.clock.now());
+    TouchInput { touch: march.touch.id, at, report: TouchReport::Attempt { attempt: march.attempt, result } }
+}
+
+/// A marked touch whose request will not start: it is scheduled as it was.
+pub(crate) fn void(line: &Line, march: &Marching) -> TouchInput {
+    let result = AttemptResult::Void;
+    line.deps.observer.attempt(line.connector.name().as_str(), outcome(&result), Duration::ZERO);
+    tracing::info!(
+        touch.key = %march.touch.key,
+        touch.attempt = march.attempt,
+        connector = %line.connector.name(),
+        "a mark is void: its request did not start in time"
+    );
+    report(line, march, result)
 }
 
 /// How long an attempt may take: a look-up may come before the request, hence twice the time.

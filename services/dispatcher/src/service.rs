@@ -19,7 +19,7 @@ use crate::commands::Answer;
 use crate::line::Line;
 use crate::settle::Settled;
 use crate::upkeep::Standing;
-use crate::{commands, line, settle, upkeep};
+use crate::{commands, settle, upkeep, work};
 
 /// Everything that the dispatcher uses of the world.
 pub struct Deps {
@@ -133,7 +133,7 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
         .connectors
         .iter()
         .map(|connector| {
-            line::run(Line {
+            work::run(Line {
                 deps: Arc::clone(&deps),
                 settings: settings.clone(),
                 connector: Arc::clone(connector),

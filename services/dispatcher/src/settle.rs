@@ -1,10 +1,14 @@
 //! Settling: what became of attempts is folded into the enrollments as they now are, in batches.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::id::TouchId;
 use domain::input::{Input, TouchInput};
 use engine::{DomainFold, Keep};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use ports::StoreError;
 use ports::unit::Unit;
 use tokio::sync::mpsc;
@@ -16,18 +20,64 @@ pub(crate) type Settled = TouchInput;
 
 /// The most that one transaction settles.
 const BATCH: usize = 256;
+/// How many transactions settle at a time, and how much must wait for another one to be worth while.
+const AT_ONCE: usize = 2;
+const ENOUGH: usize = 64;
 
 /// How long to wait while the store cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Settles until the queue ends. Nothing is given up: while the store is away, results wait here.
 pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        fail::fail_point!("dispatcher.settle.before");
-        settle(&deps, std::mem::take(&mut batch)).await;
-        fail::fail_point!("dispatcher.settle.after");
+    let (mut waiting, mut arriving) = (VecDeque::new(), Vec::with_capacity(BATCH));
+    let mut running = FuturesUnordered::new();
+    let mut busy: HashSet<TouchId> = HashSet::new();
+    let mut is_open = true;
+    loop {
+        while running.is_empty() || (running.len() < AT_ONCE && waiting.len() >= ENOUGH) {
+            let batch = take(&mut waiting, &busy);
+            if batch.is_empty() {
+                break;
+            }
+            let touches: Vec<TouchId> = batch.iter().map(|one| one.touch).collect();
+            busy.extend(&touches);
+            let deps = &deps;
+            running.push(async move {
+                fail::fail_point!("dispatcher.settle.before");
+                settle(deps, batch).await;
+                fail::fail_point!("dispatcher.settle.after");
+                touches
+            });
+        }
+        tokio::select! {
+            biased;
+            Some(touches) = running.next(), if !running.is_empty() => {
+                for touch in &touches {
+                    busy.remove(touch);
+                }
+            }
+            count = queue.recv_many(&mut arriving, BATCH), if is_open && waiting.len() < BATCH => {
+                is_open = count > 0;
+                waiting.extend(arriving.drain(..));
+            }
+            else => return,
+        }
     }
+}
+
+/// The next batch: the oldest, but what is said of a touch comes after what was said of it before.
+fn take(waiting: &mut VecDeque<Settled>, busy: &HashSet<TouchId>) -> Vec<Settled> {
+    let mut batch = Vec::with_capacity(waiting.len().min(BATCH));
+    let mut kept = VecDeque::new();
+    while batch.len() < BATCH
+        && let Some(one) = waiting.pop_front()
+    {
+        if busy.contains(&one.touch) { kept.push_back(one) } else { batch.push(one) }
+    }
+    while let Some(one) = kept.pop_back() {
+        waiting.push_front(one);
+    }
+    batch
 }
 
 /// Settles a batch and says how many of it were refused: an input that is at fault is settled apart, logged, and left to
@@ -66,4 +116,27 @@ async fn fold(deps: &Deps, batch: &[Settled]) -> Result<(), StoreError> {
     let fold = Arc::new(DomainFold::new(deps.catalogs.current().await?, Keep::Nothing));
     let inputs = batch.iter().cloned().map(Input::Touch).collect();
     deps.units.run(Unit { inputs, advance: None, letters: Vec::new() }, fold).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::input::TouchReport;
+    use domain::touch::AttemptResult;
+
+    use super::*;
+
+    fn said(touch: i64, attempt: i32) -> Settled {
+        let report = TouchReport::Attempt { attempt, result: AttemptResult::Void };
+        TouchInput { touch: TouchId(touch), at: jiff::Timestamp::UNIX_EPOCH, report }
+    }
+
+    #[test]
+    fn what_is_said_of_a_touch_waits_for_what_was_said_of_it_before() {
+        let mut waiting: VecDeque<Settled> = [said(1, 1), said(2, 1), said(1, 2), said(3, 1)].into();
+
+        let batch = take(&mut waiting, &HashSet::from([TouchId(1)]));
+
+        assert_eq!(batch, [said(2, 1), said(3, 1)]);
+        assert_eq!(waiting, [said(1, 1), said(1, 2)], "in their order");
+    }
 }
