@@ -84,7 +84,6 @@ pub(crate) async fn run(line: Line) {
         work.tell();
         let alarm = work.alarm(place);
         tokio::select! {
-            biased;
             () = line.stop.cancelled() => break,
             Some(ended) = work.flying.next(), if !work.flying.is_empty() => {
                 work.land(ended).await;
@@ -141,9 +140,10 @@ impl<'l> Work<'l> {
         self.line.deps.clock.monotonic()
     }
 
-    /// How many may be marked beside those that have a place.
+    /// How many may be marked beside those that have a place. Where a rate is kept, it is the rate that is waited for.
     fn ahead(&self) -> usize {
-        self.pace.ahead(self.line.connector.traits().concurrency)
+        let traits = self.line.connector.traits();
+        if traits.rate.is_some() { 0 } else { self.pace.ahead(traits.concurrency) }
     }
 
     /// Marking costs a transaction: under load wait for some room instead of marking one by one.

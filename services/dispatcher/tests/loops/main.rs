@@ -2,6 +2,7 @@
 //! sleeps: a wait of minutes takes no time, and a loop that spins never gets anywhere.
 #![expect(clippy::unwrap_used, reason = "tests: what fails fails the test")]
 
+mod ahead;
 mod commands;
 mod crm;
 mod limits;

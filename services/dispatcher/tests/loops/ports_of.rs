@@ -38,6 +38,8 @@ pub(crate) struct Notes {
     calls: Mutex<BTreeMap<&'static str, Vec<Duration>>>,
     /// How long the answers to the next marks take.
     pub(crate) slow_marks: Mutex<Vec<Duration>>,
+    /// How many touches each mark was of.
+    pub(crate) marked_at_once: Mutex<Vec<usize>>,
     /// What every settling but that of attempts is answered with.
     pub(crate) refuses: AtomicBool,
     /// The next beat says that the worker was forgotten.
@@ -149,6 +151,7 @@ impl Dispatch for Ports {
     async fn mark(&self, worker: WorkerId, requests: Vec<MarkRequest>) -> StoreResult<Vec<Marked>> {
         self.note("mark");
         self.notes.marked_by.lock().unwrap().push(worker);
+        self.notes.marked_at_once.lock().unwrap().push(requests.len());
         let marked = self.out(|store| async move { store.mark(worker, requests).await }).await;
         let slow = {
             let mut slow = self.notes.slow_marks.lock().unwrap();
