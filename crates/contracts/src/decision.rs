@@ -1,5 +1,7 @@
 //! What was decided.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use domain::cadence::Outcome;
 use domain::decision::{Cause, Decision, DecisionRecord, Refusal, RefusalRule};
@@ -22,14 +24,14 @@ impl Wire for DecisionRecord {
             cause: Some(wire::Cause { cause: Some(cause_to_wire(&self.cause)) }),
             contact: self.contact.map(|contact| contact.0),
             at: Some(timestamp::to_wire(self.at)),
-            items: self.items.iter().map(to_wire).collect(),
+            items: items_to_wire(&self.items),
         })
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let record: wire::DecisionRecord = decode(bytes)?;
         let cause = require("cause", record.cause.and_then(|cause| cause.cause))?;
-        let items = record.items.into_iter().map(from_wire).collect::<Result<_, _>>();
+        let items = items_from_wire(record.items);
         Ok(Self {
             workspace: read("workspace", Workspace::try_from(record.workspace))?,
             cause: cause_from_wire(cause)?,
@@ -38,6 +40,55 @@ impl Wire for DecisionRecord {
             items: items.map_err(|problem: DecodeError| problem.within("items"))?,
         })
     }
+}
+
+/// Most candidates of an event refuse it alike: what the first one saw is written once.
+fn items_to_wire(items: &[Decision]) -> Vec<wire::Decision> {
+    let mut written = Vec::with_capacity(items.len());
+    let mut before: Option<&Refusal> = None;
+    for item in items {
+        let Decision::Refused { cadence, refusal } = item else {
+            before = None;
+            written.push(to_wire(item));
+            continue;
+        };
+        let is_alike = before.is_some_and(|before| {
+            before.rule == refusal.rule
+                && (Arc::ptr_eq(&before.seen, &refusal.seen) || before.seen == refusal.seen)
+        });
+        before = Some(refusal);
+        if !is_alike {
+            written.push(to_wire(item));
+            continue;
+        }
+        let did = Did::Refused(decision::Refused {
+            cadence: cadence.as_str().to_owned(),
+            expected: refusal.expected.as_ref().to_owned(),
+            alike: true,
+            ..decision::Refused::default()
+        });
+        written.push(wire::Decision { did: Some(did) });
+    }
+    written
+}
+
+fn items_from_wire(items: Vec<wire::Decision>) -> Result<Vec<Decision>, DecodeError> {
+    let mut decided: Vec<Decision> = Vec::with_capacity(items.len());
+    for item in items {
+        let item = match item.did {
+            Some(Did::Refused(it)) if it.alike => {
+                let Some(Decision::Refused { refusal, .. }) = decided.last() else {
+                    return Err(DecodeError::field("refused.alike", "has no refusal before it"));
+                };
+                let refusal = Refusal { expected: it.expected.into(), ..refusal.clone() };
+                let cadence = read("refused.cadence", CadenceName::try_from(it.cadence))?;
+                Decision::Refused { cadence, refusal }
+            }
+            did => from_wire(wire::Decision { did })?,
+        };
+        decided.push(item);
+    }
+    Ok(decided)
 }
 
 fn cause_to_wire(cause: &Cause) -> cause::Cause {
@@ -99,8 +150,9 @@ pub(crate) fn to_wire(decided: &Decision) -> wire::Decision {
         Decision::Refused { cadence, refusal } => Did::Refused(decision::Refused {
             cadence: cadence.as_str().to_owned(),
             rule: refusal.rule.as_str().to_owned(),
-            expected: refusal.expected.clone(),
+            expected: refusal.expected.as_ref().to_owned(),
             seen: Some(value::to_wire(&refusal.seen)),
+            alike: false,
         }),
         Decision::Ended { enrollment, cadence, state, rule, outcome } => Did::Ended(decision::Ended {
             enrollment: uid_to_wire(*enrollment),
@@ -151,8 +203,8 @@ pub(crate) fn from_wire(decided: wire::Decision) -> Result<Decision, DecodeError
             cadence: read("refused.cadence", CadenceName::try_from(it.cadence))?,
             refusal: Refusal {
                 rule: read_word("refused.rule", RefusalRule::parse(&it.rule))?,
-                expected: it.expected,
-                seen: value::from_wire("refused.seen", it.seen.unwrap_or_default())?,
+                expected: it.expected.into(),
+                seen: value::from_wire("refused.seen", it.seen.unwrap_or_default())?.into(),
             },
         },
         Did::Ended(it) => Decision::Ended {
@@ -204,4 +256,36 @@ fn uid_from_wire(field: &'static str, bytes: &[u8]) -> Result<EnrollmentUid, Dec
 
 fn key_from_wire(field: &'static str, bytes: &[u8]) -> Result<TouchKey, DecodeError> {
     Ok(TouchKey(Uuid::from_bytes(read_16(field, bytes)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(cadence: &str, expected: &str, seen: serde_json::Value) -> Decision {
+        let refusal = Refusal { rule: RefusalRule::Trigger, expected: expected.into(), seen: seen.into() };
+        Decision::Refused { cadence: CadenceName::new(cadence).unwrap(), refusal }
+    }
+
+    #[test]
+    fn what_several_refusals_saw_is_written_once_and_read_by_all() {
+        let saw = || json!({"event.form": "form-07"});
+        let noted = Decision::Noted { what: domain::touch::Note::new("engaged", "it was") };
+        let items = [
+            refused("a", "x == 1", saw()),
+            refused("b", "x == 2", saw()),
+            refused("c", "x == 3", json!({"event.form": "other"})),
+            noted,
+            refused("d", "x == 4", json!({"event.form": "other"})),
+        ];
+
+        let written = items_to_wire(&items);
+
+        let alike = |item: &wire::Decision| matches!(&item.did, Some(Did::Refused(it)) if it.alike);
+        assert_eq!(written.iter().map(alike).collect::<Vec<_>>(), [false, true, false, false, false]);
+        assert_eq!(items_from_wire(written.clone()).unwrap(), items);
+        assert!(items_from_wire(written[1..].to_vec()).is_err(), "nothing came before it");
+    }
 }

@@ -1,9 +1,9 @@
 //! The content in force: cadences, templates, segments and calendars of every workspace.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::cadence::{Cadence, SharedCadence};
+use crate::cadence::{Cadence, ExitScope, SharedCadence};
 use crate::event::EventKind;
 use crate::expr::Expression;
 use crate::id::{CadenceName, CalendarName, SegmentName, TemplateName, VersionId, Workspace};
@@ -44,12 +44,16 @@ pub struct WorkspaceContent {
     /// Calendars by name.
     pub calendars: HashMap<CalendarName, Arc<Calendar>>,
     listening: HashMap<EventKind, Vec<SharedCadence>>,
+    /// The kinds on which a rule looks at other contacts of the account; `None`: on every kind.
+    watched: HashSet<Option<EventKind>>,
 }
 
 impl WorkspaceContent {
     /// Adds a cadence version.
     pub fn add_cadence(&mut self, cadence: Cadence, standing: Standing) {
         let cadence = Arc::new(cadence);
+        let wide = cadence.exit.iter().filter(|rule| rule.scope != ExitScope::Contact);
+        self.watched.extend(wide.map(|rule| rule.on));
         self.cadences.insert(cadence.version, Arc::clone(&cadence));
         if standing == Standing::Active {
             self.active.insert(cadence.name.clone(), cadence.version);
@@ -82,13 +86,7 @@ impl WorkspaceContent {
     /// Whether any cadence in force has a rule that looks at other contacts of the account on this kind of event.
     #[must_use]
     pub fn watches_account(&self, kind: EventKind) -> bool {
-        use crate::cadence::ExitScope;
-        self.cadences.values().any(|cadence| {
-            cadence
-                .exit
-                .iter()
-                .any(|rule| rule.scope != ExitScope::Contact && rule.on.is_none_or(|on| on == kind))
-        })
+        self.watched.contains(&None) || self.watched.contains(&Some(kind))
     }
 }
 

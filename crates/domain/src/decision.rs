@@ -1,5 +1,7 @@
 //! What was decided, as values: for the record, for the world, for the dispatcher.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -167,10 +169,10 @@ pub enum Decision {
 pub struct Refusal {
     /// Which rule.
     pub rule: RefusalRule,
-    /// What it expected: an expression's source, a limit, a state.
-    pub expected: String,
+    /// What it expected: an expression's source, a limit, a state. Shared, since many candidates refuse one event.
+    pub expected: Arc<str>,
     /// What was seen.
-    pub seen: Value,
+    pub seen: Arc<Value>,
 }
 
 words! {

@@ -62,10 +62,10 @@ const PEOPLE: &[&str] = &[
     // What was processed, by a digest of workspace, source and the event's digest. Not partitioned: one unique key over
     // all of it, and nothing else that a row would have to enter: rows lie in the order in which they came.
     "create table dedupe (key {uuid} primary key not null, seen_at {long} not null, received_at {long} not null) {table}",
+    // The hash is of workspace and kind too.
     "create table identities (
-        workspace {name} not null, kind {int} not null, hash {bytes} not null,
-        owner {long}, suppressions text, erased_at {long},
-        primary key (workspace, kind, hash)
+        hash {uuid} primary key not null, workspace {name} not null, kind {int} not null,
+        owner {long}, suppressions text, erased_at {long}
     ) {keyed} {fill 80}",
     "create table accounts (
         id {long} primary key not null, workspace {name} not null, domain text, crm_id text,
@@ -82,11 +82,10 @@ const PEOPLE: &[&str] = &[
 /// What runs.
 const CADENCES: &[&str] = &[
     "create table enrollments (
-        id {long} primary key not null, uid {uuid} not null, workspace {name} not null, contact {long} not null,
+        id {long} primary key not null, uid {uuid} not null unique, workspace {name} not null, contact {long} not null,
         account {long}, cadence {name} not null, version {long} not null, class {name}, priority {int} not null,
         state {name} not null, entered_at {long} not null, ended_at {long}, outcome {name}, ended_by text,
-        entry text not null, progress text not null, trace text,
-        unique (workspace, uid)
+        entry text not null, progress text not null, trace text
     ) {table} {fill 70}",
     "create index enrollments_contact on enrollments (contact)",
     "create index enrollments_version on enrollments (version)",

@@ -36,9 +36,8 @@ const ERASURE: &[&str] = &[
     ) {table}",
     // Events that name somebody by a key under which they are not found: of nobody, or of someone else, the contact.
     "create table strays (
-        workspace {name} not null, kind {int} not null, hash {bytes} not null, key {uuid} not null,
-        contact {long}, at {long} not null,
-        primary key (workspace, kind, hash, key)
+        identity {uuid} not null, key {uuid} not null, contact {long}, at {long} not null,
+        primary key (identity, key)
     ) {keyed}",
     "create index strays_at on strays (at)",
     "create index decisions_nobody on decisions (key) where contact is null",

@@ -203,7 +203,7 @@ fn cleared(message: &Waiting, erasure: &Erasure) -> Waiting {
 /// Takes out what a decision saw.
 fn blank(decision: &mut Decision) {
     match decision {
-        Decision::Refused { refusal, .. } => refusal.seen = serde_json::Value::Null,
+        Decision::Refused { refusal, .. } => refusal.seen = Arc::new(serde_json::Value::Null),
         Decision::Ignored { why } | Decision::Noted { what: why } | Decision::Advanced { why, .. } => {
             why.text.clear();
         }
@@ -271,9 +271,10 @@ impl Purge {
         if hashes.is_empty() {
             return Ok(());
         }
-        let stmt = conn.stmt("select s.key, s.contact from ").rows(identity::keys(hashes.iter())).sql(
-            " cross join strays s where s.workspace = v.workspace and s.kind = v.kind and s.hash = v.hash",
-        );
+        let stmt = conn
+            .stmt("select s.key, s.contact from ")
+            .rows(identity::keys(hashes.iter()))
+            .sql(" cross join strays s where s.identity = v.hash");
         let (mut of_nobody, mut of_others) = (BTreeSet::new(), BTreeSet::new());
         for row in conn.fetch(stmt).await? {
             let mut row = row.cursor();
@@ -306,10 +307,10 @@ impl Purge {
                 .any(of_others.iter().map(|(contact, _)| *contact));
             conn.run(stmt).await?;
         }
-        let stmt = conn.stmt("delete from strays where exists (select 1 from ").rows(identity::keys(hashes.iter())).sql(
-            " where v.workspace = strays.workspace and v.kind = strays.kind and v.hash = strays.hash) and workspace = ",
-        );
-        let stmt = stmt.bind(self.erasure.workspace.as_str());
+        let stmt = conn
+            .stmt("delete from strays where identity in (select v.hash from ")
+            .rows(identity::keys(hashes.iter()))
+            .sql(")");
         conn.run(stmt).await.map(drop)
     }
 

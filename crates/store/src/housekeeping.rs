@@ -177,7 +177,7 @@ impl Housekeeping for Store {
             (("id", "asides", "at"), ASIDES_FOR, Which::Wall),
             (("workspace, budget", "budgets", "forget_after"), DAY, Which::Business),
             ((place, events, "received_at"), self.keep_for, Which::Wall),
-            (("workspace, kind, hash, key", "strays", "at"), self.keep_for, Which::Wall),
+            (("identity, key", "strays", "at"), self.keep_for, Which::Wall),
         ];
         // What a person asked for comes before what only takes room.
         let mut gone = self.purge().await?;

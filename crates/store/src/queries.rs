@@ -30,8 +30,9 @@ async fn identities(conn: &mut Conn, keys: &[IdentityKey]) -> Result<Vec<Identit
     let stmt = conn
         .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
         .rows(identity::keys(keys.iter()))
-        .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash");
-    Ok(conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?)
+        .sql(" cross join identities i where i.hash = v.hash");
+    let asked = identity::Asked::new(keys.iter());
+    Ok(conn.fetch(stmt).await?.iter().map(|row| asked.read(row)).collect::<StoreResult<_>>()?)
 }
 
 async fn find_contact(

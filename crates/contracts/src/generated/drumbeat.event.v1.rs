@@ -912,6 +912,9 @@ pub mod decision {
         /// What was seen.
         #[prost(message, optional, tag = "4")]
         pub seen: ::core::option::Option<super::Value>,
+        /// In a record: rule and seen are those of the refusal before it, and left out.
+        #[prost(bool, tag = "5")]
+        pub alike: bool,
     }
     impl ::prost::Name for Refused {
         const NAME: &'static str = "Refused";

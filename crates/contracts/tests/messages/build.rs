@@ -274,7 +274,7 @@ pub(crate) fn decision() -> impl Strategy<Value = Decision> {
         }),
         (cadence_name(), refusal).prop_map(|(cadence, (rule, expected, seen))| Decision::Refused {
             cadence,
-            refusal: Refusal { rule, expected, seen },
+            refusal: Refusal { rule, expected: expected.into(), seen: seen.into() },
         }),
         (
             uid(),

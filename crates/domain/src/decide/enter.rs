@@ -17,7 +17,7 @@ use crate::world::OutOfIds;
 use super::advance;
 use super::binding::entry_of;
 use super::folding::Folding;
-use super::guards::{self, Asked, Before};
+use super::guards::{self, Asked, Before, Sight};
 use super::schedule::Times;
 use super::stop::{self, Ending};
 
@@ -31,9 +31,11 @@ pub(super) fn by_event(f: &mut Folding<'_>, contact: ContactId, before: &Before)
     }
     let entry = entry_of(&input);
     let mut taken: BTreeSet<Class> = BTreeSet::new();
+    let mut sight = Sight::default();
     for cadence in candidates {
-        match judged(f, &cadence, contact, (&entry, before, &taken)) {
+        match judged(f, &cadence, contact, (&entry, before, &taken), &mut sight) {
             Ok(give_way) => {
+                sight.forget();
                 if enter(f, (&cadence, contact), &entry, give_way)? == Entered::Yes {
                     taken.extend(cadence.class.clone());
                 }
@@ -49,16 +51,16 @@ fn judged(
     cadence: &SharedCadence,
     contact: ContactId,
     (entry, before, taken): (&EntryEvent, &Before, &BTreeSet<Class>),
+    sight: &mut Sight,
 ) -> Result<Vec<EnrollmentId>, Refusal> {
     let Some(row) = f.world.contacts.get(&contact) else { return Ok(Vec::new()) };
-    guards::triggered(f, cadence, row, before)?;
+    guards::triggered(f, cadence, row, (before, sight))?;
     guards::accepts(f, cadence, row, (entry, &Asked::ByTrigger))?;
     if let Some(class) = cadence.class.as_ref().filter(|class| taken.contains(*class)) {
-        let expected = "the highest priority of its class".to_owned();
         return Err(Refusal {
             rule: RefusalRule::Outranked,
-            expected,
-            seen: json!({"class": class, "priority": cadence.priority}),
+            expected: "the highest priority of its class".into(),
+            seen: json!({"class": class, "priority": cadence.priority}).into(),
         });
     }
     guards::gives_way(f, cadence, row, &Asked::ByTrigger)
@@ -76,8 +78,8 @@ pub(super) fn by_hand(f: &mut Folding<'_>, event: &Event, contact: ContactId) ->
         return Ok(());
     };
     let Some(cadence) = f.content().and_then(|content| content.current(&name)).cloned() else {
-        let expected = "a cadence that takes entries".to_owned();
-        refuse(f, &name, Refusal { rule: RefusalRule::Closed, expected, seen: json!(name) });
+        let expected = "a cadence that takes entries".into();
+        refuse(f, &name, Refusal { rule: RefusalRule::Closed, expected, seen: json!(name).into() });
         return Ok(());
     };
     let overridden = overrides(event);
@@ -125,8 +127,8 @@ fn enter(
     let Some(row) = f.world.contacts.get(&contact) else { return Ok(Entered::No) };
     let times = Times::of(f.world, cadence, row);
     let Ok(day_one) = time::day_one(f.now, &times.cadence) else {
-        let seen = json!(times.cadence.window().to_string());
-        let expected = "a window that opens within a year".to_owned();
+        let seen = json!(times.cadence.window().to_string()).into();
+        let expected = "a window that opens within a year".into();
         refuse(f, &cadence.name, Refusal { rule: RefusalRule::NeverOpens, expected, seen });
         return Ok(Entered::No);
     };

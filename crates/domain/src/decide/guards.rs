@@ -1,6 +1,8 @@
 //! Whether a candidate cadence accepts a contact: triggers, suppression, audience, re-entry and the guards, in the order
 //! of [`RefusalRule`].
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -9,6 +11,7 @@ use crate::contact::{Contact, Reachable};
 use crate::decision::{Refusal, RefusalRule};
 use crate::enrollment::{Enrollment, EnrollmentState, EntryEvent};
 use crate::event::EventKind;
+use crate::expr::Expression;
 use crate::id::EnrollmentId;
 use crate::touch::Channel;
 
@@ -41,8 +44,32 @@ impl Asked {
     }
 }
 
-fn refuse(rule: RefusalRule, expected: impl Into<String>, seen: Value) -> Result<(), Refusal> {
-    Err(Refusal { rule, expected: expected.into(), seen })
+fn refuse(
+    rule: RefusalRule,
+    expected: impl Into<Arc<str>>,
+    seen: impl Into<Arc<Value>>,
+) -> Result<(), Refusal> {
+    Err(Refusal { rule, expected: expected.into(), seen: seen.into() })
+}
+
+/// What the last condition that was false looked at: the candidates of one event mostly look at the same fields.
+#[derive(Default)]
+pub(super) struct Sight(Option<(Expression, Arc<Value>)>);
+
+impl Sight {
+    fn of(&mut self, when: &Expression, view: &View<'_>) -> Arc<Value> {
+        if let Some((_, seen)) = self.0.as_ref().filter(|(last, _)| last.looks_at_the_same(when)) {
+            return Arc::clone(seen);
+        }
+        let seen = Arc::new(view.seen(when));
+        self.0 = Some((when.clone(), Arc::clone(&seen)));
+        seen
+    }
+
+    /// Something happened since.
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
+    }
 }
 
 /// Whether a trigger of the cadence fires on the event at hand.
@@ -50,7 +77,7 @@ pub(super) fn triggered(
     f: &Folding<'_>,
     cadence: &Cadence,
     contact: &Contact,
-    before: &Before,
+    (before, sight): (&Before, &mut Sight),
 ) -> Result<(), Refusal> {
     let Some(input) = &f.event else { return Ok(()) };
     let kind = input.event.kind;
@@ -59,7 +86,7 @@ pub(super) fn triggered(
     let now = View::of_contact(f.world, contact, f.now).with_event(Some(input));
     let mut refused = None;
     for trigger in triggers {
-        match fires(f, trigger, (&now, before)) {
+        match fires(f, trigger, (&now, before), sight) {
             Ok(()) => return Ok(()),
             Err(why) => refused = Some(why),
         }
@@ -72,10 +99,15 @@ pub(super) fn fires_on_change(kind: EventKind) -> bool {
     matches!(kind, EventKind::ScoreChanged | EventKind::ContactUpdated | EventKind::AccountUpdated)
 }
 
-fn fires(f: &Folding<'_>, trigger: &Trigger, (now, before): (&View<'_>, &Before)) -> Result<(), Refusal> {
+fn fires(
+    f: &Folding<'_>,
+    trigger: &Trigger,
+    (now, before): (&View<'_>, &Before),
+    sight: &mut Sight,
+) -> Result<(), Refusal> {
     let Some(when) = &trigger.when else { return Ok(()) };
     if !now.holds(when) {
-        return refuse(RefusalRule::Trigger, when.source(), now.seen(when));
+        return refuse(RefusalRule::Trigger, when.shared_source(), sight.of(when, now));
     }
     let on_change = fires_on_change(trigger.on);
     let Some(contact) = before.contact.as_ref().filter(|_| on_change) else { return Ok(()) };
@@ -172,7 +204,7 @@ fn audience(
     if view.holds(audience) {
         return Ok(());
     }
-    refuse(RefusalRule::Audience, audience.source(), view.seen(audience))
+    refuse(RefusalRule::Audience, audience.shared_source(), view.seen(audience))
 }
 
 fn already_live(f: &Folding<'_>, cadence: &Cadence, contact: &Contact) -> Result<(), Refusal> {
@@ -239,10 +271,10 @@ pub(super) fn gives_way(
         Some(holder) => Err(Refusal {
             rule: RefusalRule::Exclusive,
             expected: match conflict {
-                OnConflict::Refuse => "a free class".to_owned(),
-                OnConflict::Preempt => format!("a priority below {}", cadence.priority),
+                OnConflict::Refuse => "a free class".into(),
+                OnConflict::Preempt => format!("a priority below {}", cadence.priority).into(),
             },
-            seen: json!({"cadence": holder.cadence, "priority": holder.priority}),
+            seen: json!({"cadence": holder.cadence, "priority": holder.priority}).into(),
         }),
         None => Ok(holders.iter().map(|one| one.id).collect()),
     }

@@ -20,16 +20,16 @@ pub struct Progress {
     /// When the step before the current one completed; entry for the first.
     pub previous_completed: Timestamp,
     /// How often each step was visited.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub visits: BTreeMap<StepId, u32>,
     /// What became of steps, in the order in which they were left. Touches that are open behind an automatic step too.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<StepRecord>,
     /// The chosen arm of each step with variants.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<StepId, VariantName>,
     /// Who holds it; empty unless paused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
     /// What the first hold froze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,16 +38,16 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
     /// Any touch was opened, clicked, answered, or connected on a call (machines never count).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opened: bool,
     /// See `opened`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clicked: bool,
     /// See `opened`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replied: bool,
     /// See `opened`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub connected: bool,
 }
 
@@ -201,13 +201,13 @@ pub struct StepRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub took: Vec<Taken>,
     /// Its e-mail was opened.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opened: bool,
     /// A link in it was clicked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clicked: bool,
     /// It was answered.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replied: bool,
 }
 
@@ -274,6 +274,6 @@ pub struct Frozen {
     /// How many business seconds were left of the delay that it took away.
     pub remaining: Option<i64>,
     /// The awaited event came meanwhile: the wait is over on resume.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub came: bool,
 }

@@ -53,7 +53,7 @@ pub struct Expression(Arc<Program>);
 pub struct ValueExpression(Arc<Program>);
 
 struct Program {
-    source: String,
+    source: Arc<str>,
     position: Position,
     /// The parts that the outermost `&&` joins; one when there is none.
     parts: Vec<Node>,
@@ -144,6 +144,18 @@ impl Expression {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// The source, to be kept.
+    #[must_use]
+    pub fn shared_source(&self) -> Arc<str> {
+        Arc::clone(&self.0.source)
+    }
+
+    /// Whether it names the same fields as another.
+    #[must_use]
+    pub fn looks_at_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.fields == other.0.fields
     }
 
     /// What is probably not meant: undeclared fields, texts that a field never is.
@@ -269,7 +281,7 @@ impl Program {
                 }
             });
         }
-        Self { source: source.to_owned(), position, parts, written, fields, segments, warnings }
+        Self { source: source.into(), position, parts, written, fields, segments, warnings }
     }
 }
 

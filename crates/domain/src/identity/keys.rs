@@ -35,7 +35,7 @@ impl IdentityKind {
     }
 }
 
-/// First half of `HMAC-SHA-256(key, kind | value)`.
+/// First half of `HMAC-SHA-256(key, workspace | kind | value)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityHash(pub [u8; 16]);
 
@@ -45,39 +45,43 @@ impl fmt::Debug for IdentityHash {
     }
 }
 
-/// An identity's place in the store, and in the lock order.
+/// An identity's place in the store, and in the lock order: by its hash, which no two share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityKey {
+    /// The value, hashed with what follows.
+    pub hash: IdentityHash,
     /// To whom it belongs.
     pub workspace: Workspace,
     /// What sort of value.
     pub kind: IdentityKind,
-    /// The value, hashed.
-    pub hash: IdentityHash,
 }
 
 /// A secret of 32 bytes.
 #[derive(Clone)]
-pub struct HashKey([u8; 32]);
+pub struct HashKey {
+    secret: [u8; 32],
+    /// Begun with the secret, which is most of the work of a short value.
+    begun: Hmac<Sha256>,
+}
 
 impl HashKey {
     /// Takes a secret.
     #[must_use]
     pub fn new(secret: [u8; 32]) -> Self {
-        Self(secret)
+        // HMAC pads its key to the block with zeros (RFC 2104), so the padded key is the same key.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&secret);
+        Self { secret, begun: <Hmac<Sha256> as KeyInit>::new(&block.into()) }
     }
 
     /// The bytes, for the adapter that seals with the same key.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        &self.0
+        &self.secret
     }
 
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        // HMAC pads its key to the block with zeros (RFC 2104), so the padded key is the same key.
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&self.0);
-        let mut mac = <Hmac<Sha256> as KeyInit>::new(&block.into());
+        let mut mac = self.begun.clone();
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -140,7 +144,7 @@ impl HashKeys {
     }
 
     fn under(key: &HashKey, workspace: &Workspace, kind: IdentityKind, value: &str) -> IdentityKey {
-        let full = key.mac(&[&(kind as i16).to_be_bytes(), value.as_bytes()]);
+        let full = key.mac(&[workspace.as_str().as_bytes(), &(kind as i16).to_be_bytes(), value.as_bytes()]);
         let mut half = [0; 16];
         half.copy_from_slice(&full[..16]);
         IdentityKey { workspace: workspace.clone(), kind, hash: IdentityHash(half) }

@@ -35,6 +35,13 @@ impl Email {
     /// # Errors
     /// When it is not an address.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        if is_plain_address(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Self::normalised(text)
+    }
+
+    fn normalised(text: &str) -> Result<Self, IdentityError> {
         let text = text.trim();
         let bare = match (text.rfind('<'), text.strip_suffix('>')) {
             (Some(open), Some(_)) => &text[open + 1..text.len() - 1],
@@ -97,6 +104,18 @@ impl Phone {
         Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
     }
 
+    /// A number that was normalised before. Only its form is looked at: what the tables of numbers say changes.
+    ///
+    /// # Errors
+    /// When it is not of the form of E.164.
+    pub fn kept(text: String) -> Result<Self, IdentityError> {
+        let digits = text.strip_prefix('+').ok_or(IdentityError::Phone)?;
+        if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(IdentityError::Phone);
+        }
+        Ok(Self(text))
+    }
+
     /// The number in E.164.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -115,6 +134,13 @@ impl Domain {
     /// # Errors
     /// When nothing like a domain name is left.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        if is_plain_domain(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Self::normalised(text)
+    }
+
+    fn normalised(text: &str) -> Result<Self, IdentityError> {
         let text = text.trim();
         let text = text.split_once("://").map_or(text, |(_, rest)| rest);
         let text = text.split(['/', '?', '#', ':']).next().unwrap_or_default();
@@ -132,6 +158,32 @@ impl Domain {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether an address is in its one spelling already, seen without the tables of Unicode: most are.
+fn is_plain_address(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let fits = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'\'')
+    };
+    !local.is_empty() && local.len() <= 64 && local.bytes().all(fits) && is_plain_domain(domain)
+}
+
+/// The same of a domain: labels of lower-case letters, digits and inner hyphens, none that IDNA would look into, and a last
+/// one that is no number.
+fn is_plain_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(fits)
+            && bytes[0] != b'-'
+            && bytes[bytes.len() - 1] != b'-'
+            && bytes.get(2..4) != Some(b"--")
+    };
+    let last_is_name =
+        text.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()));
+    text.len() <= 253 && !text.starts_with("www.") && last_is_name && text.split('.').all(is_label)
 }
 
 macro_rules! text_like {
@@ -211,6 +263,57 @@ mod tests {
             ["", "ada", "@example.com", "ada@", "a b@example.com", "a@@b.c", "a@b c.com", "a,b@c.de"]
         {
             assert_eq!(Email::parse(written), Err(IdentityError::Email), "{written}");
+        }
+    }
+
+    /// What is taken as it stands is what the long way makes of it.
+    #[test]
+    fn a_plain_address_is_its_own_normal_form() {
+        let locals = ["a", "ada.l+x", "o'brien", "a_b-c", ".a", "", "A", "\u{e4}", "a b", "a,b", "a\"b"];
+        let domains = [
+            "b.example",
+            "localhost",
+            "1.2.3.4",
+            "a-b.example",
+            "-a.example",
+            "a-.example",
+            "xn--bcher-kva.example",
+            "ab--c.example",
+            "www.example",
+            "a..b",
+            ".b",
+            "b.",
+            "B.example",
+            "b\u{fc}.example",
+            "a_b.example",
+            "",
+            "0x7f.example",
+            "example.0x1",
+            "example.1a",
+        ];
+        let mut plain = 0;
+        for domain in domains {
+            if is_plain_domain(domain) {
+                assert_eq!(Domain::normalised(domain).as_ref().map(Domain::as_str), Ok(domain));
+            }
+            for local in locals {
+                let address = format!("{local}@{domain}");
+                if is_plain_address(&address) {
+                    plain += 1;
+                    assert_eq!(Email::normalised(&address).as_ref().map(Email::as_str), Ok(address.as_str()));
+                }
+            }
+        }
+        assert!(plain >= 15, "{plain}");
+        let long = format!("{}.example", "a".repeat(64));
+        assert!(!is_plain_domain(&long) && !is_plain_address(&format!("{}@b.example", "a".repeat(65))));
+    }
+
+    #[test]
+    fn a_kept_number_is_taken_by_its_form() {
+        assert_eq!(Phone::kept("+15551234567".to_owned()).unwrap(), Phone::parse("+1 555 123 4567").unwrap());
+        for wrong in ["15551234567", "+", "+1555a", "", "+123456789012345678901"] {
+            assert_eq!(Phone::kept(wrong.to_owned()), Err(IdentityError::Phone), "{wrong}");
         }
     }
 

@@ -33,8 +33,8 @@ fn a_refusal_says_what_was_expected_and_what_was_seen() {
 
     let domain::decision::Decision::Refused { refusal, .. } = &record.items[0] else { panic!("{record:?}") };
     assert_eq!(refusal.rule, RefusalRule::Audience);
-    assert_eq!(refusal.expected, "contact.country in [\"US\", \"CA\"]");
-    assert_eq!(refusal.seen, serde_json::json!({"contact.country": "FR"}));
+    assert_eq!(&*refusal.expected, "contact.country in [\"US\", \"CA\"]");
+    assert_eq!(*refusal.seen, serde_json::json!({"contact.country": "FR"}));
 }
 
 #[test]

@@ -304,12 +304,4 @@ impl Cursor<'_> {
     pub(crate) fn opt_uuid(&mut self) -> StoreResult<Option<Uuid>> {
         get!(self, Option<Uuid>)
     }
-
-    /// Sixteen bytes: a digest or a hash.
-    pub(crate) fn half(&mut self) -> StoreResult<[u8; 16]> {
-        let place = self.next;
-        self.bytes()?.try_into().map_err(|_| {
-            StoreError::Damaged(format!("its column {place} holds a digest of the wrong length"))
-        })
-    }
 }

@@ -24,12 +24,8 @@ pub(crate) fn read(row: &Row) -> StoreResult<Account> {
 }
 
 /// A value that is stored as its own text.
-pub(crate) fn stored_text<T: serde::de::DeserializeOwned>(
-    text: String,
-    what: &'static str,
-) -> StoreResult<T> {
-    serde_json::from_value(serde_json::Value::String(text))
-        .map_err(|_| ports::StoreError::Damaged(format!("its {what} cannot be read")))
+pub(crate) fn stored_text<T: TryFrom<String>>(text: String, what: &'static str) -> StoreResult<T> {
+    T::try_from(text).map_err(|_| ports::StoreError::Damaged(format!("its {what} cannot be read")))
 }
 
 pub(crate) fn rows(accounts: &[&Account]) -> StoreResult<RowSet> {

@@ -38,7 +38,27 @@ pub(crate) fn read(row: &Row) -> StoreResult<Enrollment> {
     })
 }
 
+/// What may change of enrollments.
+pub(crate) fn changes(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
+    let ids = RowSet::new(enrollments.len()).int("id", enrollments.iter().map(|one| one.id.0));
+    moving(ids, enrollments)
+}
+
+/// All of enrollments.
 pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
+    let all = enrollments.iter();
+    let set = RowSet::new(enrollments.len())
+        .int("id", all.clone().map(|one| one.id.0))
+        .uuid("uid", all.clone().map(|one| one.uid.0))
+        .text("workspace", all.clone().map(|one| one.workspace.as_str()))
+        .text("cadence", all.clone().map(|one| one.cadence.as_str()))
+        .int("version", all.clone().map(|one| one.version.0))
+        .opt_text("class", all.clone().map(|one| one.class.as_ref().map(Class::as_str)))
+        .int("entered_at", all.map(|one| micros(one.entered_at)));
+    moving(set, enrollments)
+}
+
+fn moving(set: RowSet, enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
     let (mut entry, mut progress) =
         (Vec::with_capacity(enrollments.len()), Vec::with_capacity(enrollments.len()));
     for enrollment in enrollments {
@@ -46,18 +66,11 @@ pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
         progress.push(to_json(&enrollment.progress)?);
     }
     let all = enrollments.iter();
-    Ok(RowSet::new(enrollments.len())
-        .int("id", all.clone().map(|one| one.id.0))
-        .uuid("uid", all.clone().map(|one| one.uid.0))
-        .text("workspace", all.clone().map(|one| one.workspace.as_str()))
+    Ok(set
         .int("contact", all.clone().map(|one| one.contact.0))
         .opt_int("account", all.clone().map(|one| one.account.map(|account| account.0)))
-        .text("cadence", all.clone().map(|one| one.cadence.as_str()))
-        .int("version", all.clone().map(|one| one.version.0))
-        .opt_text("class", all.clone().map(|one| one.class.as_ref().map(Class::as_str)))
         .int("priority", all.clone().map(|one| i64::from(one.priority)))
         .text("state", all.clone().map(|one| one.state.as_str()))
-        .int("entered_at", all.clone().map(|one| micros(one.entered_at)))
         .opt_int("ended_at", all.clone().map(|one| one.ended_at.map(micros)))
         .opt_text("outcome", all.clone().map(|one| one.outcome.map(Outcome::as_str)))
         .opt_text("ended_by", all.clone().map(|one| one.ended_by.as_deref()))

@@ -58,7 +58,7 @@ pub(crate) fn insert_from(conn: &Conn, table: &'static str, set: RowSet) -> Stmt
         .sql(" where true")
 }
 
-/// Writes all columns of rows that were locked before, found by the numbers in `key`.
+/// Writes the columns given of rows that were locked before, found by `key`.
 pub(crate) async fn update(
     conn: &mut Conn,
     table: &'static str,

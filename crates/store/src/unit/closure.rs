@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::TaskRef;
 use domain::id::{AccountId, ContactId, EnrollmentId, TouchId, TouchKey, Workspace};
-use domain::identity::{HashKeys, Identity, IdentityKey, IdentityKind, IdentityOwner, is_free_mail};
+use domain::identity::{HashKeys, IdentityKey, IdentityKind, IdentityOwner, is_free_mail};
 use domain::input::{EventInput, Input};
 use domain::world::World;
 use ports::StoreResult;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::Fail;
 use crate::sql::{Conn, RowSet};
+use crate::tables::contact::Reached;
 use crate::tables::{contact, enrollment, identity, select};
 
 /// What is to be locked.
@@ -159,13 +160,14 @@ impl Closure {
             return Ok(BTreeMap::new());
         }
         let stmt = conn
-            .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
+            .stmt("select i.hash, i.owner from ")
             .rows(identity::keys(all.iter().copied()))
-            .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash");
-        let rows: Vec<Identity> =
-            conn.fetch(stmt).await?.iter().map(identity::read).collect::<StoreResult<_>>()?;
-        self.present.extend(rows.iter().map(|row| row.key.clone()));
-        let present: BTreeSet<&IdentityKey> = rows.iter().map(|row| &row.key).collect();
+            .sql(" cross join identities i where i.hash = v.hash");
+        let asked = identity::Asked::new(all.iter().copied());
+        let rows = conn.fetch(stmt).await?;
+        let rows = rows.iter().map(|row| asked.owner(&mut row.cursor())).collect::<StoreResult<Vec<_>>>()?;
+        let present: BTreeSet<&IdentityKey> = rows.iter().map(|(key, _)| *key).collect();
+        self.present.extend(present.iter().copied().cloned());
         for value in values.iter().flatten() {
             match value.iter().find(|key| present.contains(key)) {
                 Some(_) => self.identities.extend(value.iter().filter(|key| present.contains(key)).cloned()),
@@ -174,16 +176,16 @@ impl Closure {
         }
         self.identities.extend(self.needed.iter().cloned());
         let mut owners = BTreeMap::new();
-        for row in rows {
-            let Some(owner) = row.owner else { continue };
+        for (key, owner) in rows {
+            let Some(owner) = owner else { continue };
             match owner {
                 IdentityOwner::Contact(id) => drop(self.contacts.insert(id)),
                 IdentityOwner::Account(id) => {
                     self.accounts.insert(id);
-                    self.settled.insert(row.key.clone());
+                    self.settled.insert(key.clone());
                 }
             }
-            owners.insert(row.key, owner);
+            owners.insert(key.clone(), owner);
         }
         Ok(owners)
     }
@@ -196,10 +198,10 @@ impl Closure {
         let mut unread = self.contacts.clone();
         while !unread.is_empty() {
             let stmt = conn
-                .stmt(&format!("select {} from contacts c where c.id", select(contact::COLUMNS, "c")))
+                .stmt(&format!("select {} from contacts c where c.id", select(contact::REACH, "c")))
                 .any(std::mem::take(&mut unread).into_iter().map(|id| id.0));
             for row in conn.fetch(stmt).await? {
-                let contact = contact::read(&row)?;
+                let contact = Reached::read(&row)?;
                 self.take_contact(&contact, keys);
                 // An alias, which few are, leads to the contact that stayed, which may have been merged in turn.
                 unread.extend(contact.merged_into.filter(|into| self.contacts.insert(*into)));
@@ -208,10 +210,10 @@ impl Closure {
         Ok(())
     }
 
-    fn take_contact(&mut self, contact: &domain::contact::Contact, keys: &HashKeys) {
+    fn take_contact(&mut self, contact: &Reached, keys: &HashKeys) {
         self.contacts.insert(contact.id);
         self.accounts.extend(contact.account);
-        self.identities.extend(contact::identities(contact, keys));
+        self.identities.extend(contact.identities(keys));
     }
 
     /// The other contacts of accounts whose live enrollments a rule looks at.
@@ -250,12 +252,7 @@ impl Closure {
     }
 
     /// What the locked rows lead to beyond what was locked: `None` when all of it is held.
-    pub(super) fn growth(
-        &self,
-        siblings: &[domain::contact::Contact],
-        world: &World,
-        keys: &HashKeys,
-    ) -> Option<Self> {
+    pub(super) fn growth(&self, siblings: &[Reached], world: &World, keys: &HashKeys) -> Option<Self> {
         let mut grown = self.clone();
         for (_, identity) in world.identities.iter() {
             match identity.owner {
@@ -289,18 +286,15 @@ fn unheld<'a>(
 }
 
 /// The contacts of accounts that have live enrollments.
-pub(super) async fn siblings(
-    conn: &mut Conn,
-    accounts: &BTreeSet<AccountId>,
-) -> Result<Vec<domain::contact::Contact>, Fail> {
+pub(super) async fn siblings(conn: &mut Conn, accounts: &BTreeSet<AccountId>) -> Result<Vec<Reached>, Fail> {
     let stmt = conn
-        .stmt(&format!("select {} from contacts c where c.account", select(contact::COLUMNS, "c")))
+        .stmt(&format!("select {} from contacts c where c.account", select(contact::REACH, "c")))
         .any(accounts.iter().map(|id| id.0))
         .sql(&format!(
             " and exists (select 1 from enrollments e where e.contact = c.id and e.{}) order by c.id",
             enrollment::LIVE
         ));
-    Ok(conn.fetch(stmt).await?.iter().map(contact::read).collect::<StoreResult<_>>()?)
+    Ok(conn.fetch(stmt).await?.iter().map(Reached::read).collect::<StoreResult<_>>()?)
 }
 
 /// The identities that an event names: its subject's, its account's, and its address's domain.

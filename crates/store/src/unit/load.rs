@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use domain::contact::Contact;
 use domain::id::{AccountId, ContactId, EnrollmentId, TouchId};
 use domain::identity::{Identity, IdentityKey, IdentityKind};
 use domain::world::World;
@@ -11,6 +10,7 @@ use domain::world::World;
 use super::closure::{Closure, siblings};
 use crate::error::Fail;
 use crate::sql::{Conn, Stmt};
+use crate::tables::contact::Reached;
 use crate::tables::{account, contact, enrollment, identity, select, timer, touch};
 
 /// Whether rows are locked as they are read.
@@ -40,7 +40,7 @@ fn hold(stmt: Stmt, hold: Hold, alias: &str) -> Stmt {
 
 impl Loader<'_> {
     /// Locks identities, accounts and contacts; gives the siblings as they are once their accounts are held.
-    pub(super) async fn lock_people(&mut self, closure: &Closure) -> Result<Vec<Contact>, Fail> {
+    pub(super) async fn lock_people(&mut self, closure: &Closure) -> Result<Vec<Reached>, Fail> {
         self.make_identities(&closure.needed).await?;
         // Identities of accounts come last among identities, and those whose account is known are only shared.
         let (settled, open): (Vec<_>, Vec<_>) =
@@ -81,9 +81,9 @@ impl Loader<'_> {
         }
         let stmt = self
             .conn
-            .stmt("insert into identities (workspace, kind, hash) select v.workspace, v.kind, v.hash from ")
-            .rows(identity::keys(needed.iter()))
-            .sql(" where true order by 1, 2, 3 on conflict do nothing");
+            .stmt("insert into identities (hash, workspace, kind) select v.hash, v.workspace, v.kind from ")
+            .rows(identity::names(needed.iter()))
+            .sql(" where true order by 1 on conflict do nothing");
         self.conn.run(stmt).await.map(drop)
     }
 
@@ -92,7 +92,7 @@ impl Loader<'_> {
         keys: impl Iterator<Item = &'k IdentityKey> + Clone,
         holding: Hold,
     ) -> Result<(), Fail> {
-        let set = identity::keys(keys);
+        let set = identity::keys(keys.clone());
         if set.is_empty() {
             return Ok(());
         }
@@ -100,10 +100,10 @@ impl Loader<'_> {
             .conn
             .stmt(&format!("select {} from ", select(identity::COLUMNS, "i")))
             .rows(set)
-            .sql(" cross join identities i where i.workspace = v.workspace and i.kind = v.kind and i.hash = v.hash")
-            .sql(" order by i.workspace, i.kind, i.hash");
+            .sql(" cross join identities i where i.hash = v.hash order by i.hash");
+        let asked = identity::Asked::new(keys);
         for row in self.conn.fetch(hold(stmt, holding, "i")).await? {
-            let row: Identity = identity::read(&row)?;
+            let row: Identity = asked.read(&row)?;
             self.world.identities.load(row.key.clone(), row);
         }
         Ok(())

@@ -78,7 +78,7 @@ impl Writing<'_> {
         update(conn, "contacts", "id", contact::rows(&contacts.updated)?).await?;
         let enrollments = changes(&self.world.enrollments);
         insert(conn, "enrollments", enrollment::rows(&enrollments.inserted)?).await?;
-        update(conn, "enrollments", "id", enrollment::rows(&enrollments.updated)?).await?;
+        update(conn, "enrollments", "id", enrollment::changes(&enrollments.updated)?).await?;
         self.touches(conn).await?;
         self.timers(conn).await?;
         self.results(tx).await?;
@@ -93,15 +93,19 @@ impl Writing<'_> {
 
     async fn identities(&self, conn: &mut Conn) -> Result<(), Fail> {
         let changes = changes(&self.world.identities);
-        let all: Vec<_> = changes.inserted.into_iter().chain(changes.updated).collect();
-        if all.is_empty() {
+        let keys = identity::keys(changes.updated.iter().map(|identity| &identity.key));
+        update(conn, "identities", "hash", identity::rows(keys, &changes.updated)?).await?;
+        if changes.inserted.is_empty() {
             return Ok(());
         }
-        let stmt = insert_from(conn, "identities", identity::rows(&all)?).sql(
-            " on conflict (workspace, kind, hash) do update set owner = excluded.owner, \
+        // Of nobody who was looked for: a row may be there.
+        let names = identity::names(changes.inserted.iter().map(|identity| &identity.key));
+        let new = identity::rows(names, &changes.inserted)?;
+        let stmt = insert_from(conn, "identities", new).sql(
+            " on conflict (hash) do update set owner = excluded.owner, \
              suppressions = excluded.suppressions, erased_at = excluded.erased_at",
         );
-        conn.run_exactly(stmt, all.len(), "identities").await
+        conn.run_exactly(stmt, changes.inserted.len(), "identities").await
     }
 
     async fn touches(&self, conn: &mut Conn) -> Result<(), Fail> {
@@ -276,11 +280,13 @@ impl Writing<'_> {
         if strays.is_empty() {
             return Ok(());
         }
-        let set = identity::keys(strays.iter().map(|stray| &stray.identity))
+        let identities = strays.iter().map(|stray| Uuid::from_bytes(stray.identity.hash.0));
+        let set = RowSet::new(strays.len())
+            .uuid("identity", identities)
             .uuid("key", strays.iter().map(|stray| stray.key))
             .opt_int("contact", strays.iter().map(|stray| stray.contact.map(|contact| contact.0)))
             .int("at", strays.iter().map(|stray| micros(stray.event.received_at)));
-        let stmt = insert_from(conn, "strays", set).sql(" order by 1, 2, 3, 4 on conflict do nothing");
+        let stmt = insert_from(conn, "strays", set).sql(" order by 1, 2 on conflict do nothing");
         conn.run(stmt).await.map(drop)
     }
 

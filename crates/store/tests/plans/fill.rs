@@ -7,8 +7,8 @@ insert into accounts (id, workspace, domain, attributes, created_at)
 insert into contacts (id, workspace, email, crm_ids, account, owner, attributes, suppressions, created_at)
     select i, 'main', 'p' || i || '@x.example', '[]', 1 + i % 5000, 'owner' || i % 50, '{}', '{}', 0
     from generate_series(1, 100000) i;
-insert into identities (workspace, kind, hash, owner)
-    select 'main', 1, decode(md5(i::text), 'hex'), i from generate_series(1, 100000) i;
+insert into identities (hash, workspace, kind, owner)
+    select md5(i::text)::uuid, 'main', 1, i from generate_series(1, 100000) i;
 insert into enrollments (id, uid, workspace, contact, cadence, version, priority, state, entered_at, ended_at, entry, progress)
     select i, md5(i::text)::uuid, 'main', 1 + i % 100000, 'c' || i % 20, 1 + i % 20, 50,
         case when i % 4 = 0 then 'finished' else 'live' end, 0, case when i % 4 = 0 then 1 end, '{}', '{}'
