@@ -78,6 +78,9 @@ pub(crate) struct Marks {
 /// What to look for.
 pub(crate) struct Ask {
     pub(crate) room: usize,
+    /// As many are picked when there is a backlog: each pick walks over what was just marked. What there is no room for is
+    /// for the next looks.
+    pub(crate) deep: usize,
     /// What is about to be marked: due until it is.
     pub(crate) except: HashSet<TouchId>,
 }
@@ -87,6 +90,35 @@ pub(crate) struct Ask {
 pub(crate) struct Rotation {
     /// Who was served last in each lane.
     last: HashMap<u8, Workspace>,
+    stock: Stock,
+}
+
+/// What was picked and not looked at yet. Whether it may still go is seen when it is, and by the mark.
+#[derive(Default)]
+struct Stock {
+    picked: VecDeque<Picked>,
+    at: Duration,
+    shards: Vec<Shard>,
+    found: Found,
+}
+
+/// How long a stock lasts: so long something of a higher lane may have to wait.
+const KEPT: Duration = Duration::from_millis(250);
+
+impl Stock {
+    /// Some of it, unless it is too old or was picked for other shards.
+    fn take(&mut self, ask: &Ask, (now, shards): (Duration, &[Shard])) -> Vec<Picked> {
+        if now.saturating_sub(self.at) > KEPT || self.shards != shards {
+            self.picked.clear();
+        }
+        let count = ask.room.min(self.picked.len());
+        self.picked.drain(..count).filter(|one| !ask.except.contains(&one.touch)).collect()
+    }
+
+    /// Whether there may be more, beside what was taken.
+    fn found(&self) -> Found {
+        if self.picked.is_empty() { self.found } else { Found::Many }
+    }
 }
 
 impl Rotation {
@@ -127,7 +159,14 @@ impl Line {
         }
         let at = self.deps.clock.monotonic();
         let catalog = self.deps.catalogs.current().await?;
-        let picked = self.pick(&catalog, (shards, ask), rotation).await?;
+        let mut picked = rotation.stock.take(ask, (at, &shards));
+        let of_stock = !picked.is_empty();
+        if !of_stock {
+            picked = self.pick(&catalog, (&shards, ask), rotation).await?;
+            let found = if picked.len() < ask.deep { Found::All } else { Found::Many };
+            let more = picked.split_off(picked.len().min(ask.room));
+            rotation.stock = Stock { picked: more.into(), at, shards, found };
+        }
         if picked.is_empty() {
             return Ok(Looked::default());
         }
@@ -137,18 +176,18 @@ impl Line {
         let judged = reports.len();
         let judged = judged - settle(&self.deps, reports).await;
         let ready = (!requests.is_empty()).then_some(Ready { world, requests, at });
-        let found = if picked.len() < ask.room { Found::All } else { Found::Many };
-        Ok(Looked { ready, acted: judged > 0, found })
+        // None of a stock may be there any more, which says nothing of what is due by now.
+        Ok(Looked { ready, acted: judged > 0 || of_stock, found: rotation.stock.found() })
     }
 
     /// Due touches, the lanes of higher priority first, and in each lane every workspace in turn.
     async fn pick(
         &self,
         catalog: &Catalog,
-        (shards, ask): (Vec<Shard>, &Ask),
+        (shards, ask): (&[Shard], &Ask),
         rotation: &mut Rotation,
     ) -> StoreResult<Vec<Picked>> {
-        let room = ask.room;
+        let room = ask.deep;
         let mut picked = Vec::new();
         for (priority, workspaces) in self.lanes(catalog) {
             let left = room - picked.len();
@@ -156,7 +195,7 @@ impl Line {
             // Of many workspaces seldom all have much to do: a few of each are enough to fill the room.
             let each = (left * 4).div_ceil(workspaces.len()).min(left) + ask.except.len();
             let pick =
-                Pick { lane, workspaces: workspaces.into_iter().collect(), shards: shards.clone(), each };
+                Pick { lane, workspaces: workspaces.into_iter().collect(), shards: shards.to_vec(), each };
             let mut due = self.deps.dispatch.pick(&pick).await?;
             due.retain(|one| !ask.except.contains(&one.touch));
             picked.extend(rotation.choose((priority, left), due));
@@ -313,5 +352,28 @@ mod tests {
         assert_eq!(ids(&rotation.choose((60, 1), all())), [8]);
         assert_eq!(ids(&rotation.choose((60, 1), all())), [1]);
         assert_eq!(ids(&rotation.choose((60, 9), Vec::new())), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_stock_is_looked_at_slice_by_slice_unless_it_is_old_or_of_other_shards() {
+        let ask =
+            |except: &[i64]| Ask { room: 2, deep: 8, except: except.iter().map(|id| TouchId(*id)).collect() };
+        let ms = Duration::from_millis;
+        let stock = || Stock {
+            picked: (1..=5).map(|id| due("a", id)).collect(),
+            at: ms(100),
+            shards: vec![Shard(3)],
+            found: Found::All,
+        };
+        let ours = [Shard(3)];
+
+        let mut used = stock();
+        assert_eq!(ids(&used.take(&ask(&[]), (ms(100), &ours))), [1, 2]);
+        assert_eq!(ids(&used.take(&ask(&[3]), (ms(350), &ours))), [4]);
+        assert_eq!(used.found(), Found::Many);
+        assert_eq!(ids(&used.take(&ask(&[]), (ms(350), &ours))), [5]);
+        assert_eq!(used.found(), Found::All);
+        assert_eq!(ids(&stock().take(&ask(&[]), (ms(351), &ours))), [0_i64; 0], "it is too old");
+        assert_eq!(ids(&stock().take(&ask(&[]), (ms(100), &[Shard(4)]))), [0_i64; 0], "these are not ours");
     }
 }

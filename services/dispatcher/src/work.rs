@@ -25,8 +25,10 @@ use crate::send::{self, Marching, Sent};
 
 /// The most touches looked for at once, and marked in one transaction.
 const SLICE: usize = 256;
+/// The most touches picked at once, where there is room for a whole slice.
+const DEEP: usize = 4 * SLICE;
 /// What was looked for longer ago is looked for anew.
-const FRESH: Duration = Duration::from_millis(100);
+const FRESH: Duration = Duration::from_millis(250);
 /// The shortest wait for a moment.
 const TICK: Duration = Duration::from_millis(1);
 /// How long a connection waits whose mark came too late to be used: the store gets some air.
@@ -270,7 +272,8 @@ impl<'l> Work<'l> {
             return;
         }
         let Some(mut rotation) = self.rotation.take() else { return };
-        let ask = Ask { room: room.min(SLICE), except: self.being_marked.clone() };
+        let deep = if room < SLICE { room } else { DEEP };
+        let ask = Ask { room: room.min(SLICE), deep, except: self.being_marked.clone() };
         self.wanted = ask.room;
         self.seen = seen;
         let line = self.line;

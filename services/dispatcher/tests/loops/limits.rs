@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::touch::{HeldReason, TouchState};
 use ports::dispatch::{Dispatch as _, Place};
 
-use crate::crm::{Crm, Reply};
+use crate::crm::{Asked, Crm, Reply};
 use crate::stage::{Stage, pass};
 
 #[tokio::test(start_paused = true)]
@@ -121,5 +121,27 @@ async fn touches_of_a_connector_that_is_gone_say_so_and_go_on_when_it_is_back() 
     assert_eq!(held.len(), 1);
     assert_eq!((held[0].reason, held[0].touches), (HeldReason::NoConnector, 1));
     assert_eq!((crm.creations(), gone.creations()), (0, 1));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_of_more_than_a_slice_goes_each_once_with_few_picks() {
+    let stage = Stage::new().await;
+    stage.cadence("crm", "").await;
+    for place in 0..600 {
+        stage.enroll(&format!("c{place}@example.com")).await;
+    }
+    let mut crm = stage.crm();
+    crm.traits.concurrency = 1000;
+    let crm = Arc::new(crm);
+
+    let running = stage.start(&[&crm]);
+    stage.until("all went", || crm.creations() == 600).await;
+    let picks = stage.notes.count("pick");
+    pass(2).await;
+
+    let first = |one: &Asked| matches!(one, Asked::Create { attempt: 1, .. });
+    assert_eq!((crm.creations(), crm.asked().iter().filter(|one| first(one)).count()), (600, 600));
+    assert!(picks <= 2, "{picks}: what was picked and had no room was picked again");
     running.end().await;
 }
