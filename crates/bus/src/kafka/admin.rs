@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::config::KafkaConfig;
 use super::errors::{error_of, on_a_thread};
+use super::reader::{count, reach};
 use super::{ANSWER, KafkaBus};
 use crate::size::OVERHEAD_BYTES;
 
@@ -159,9 +160,13 @@ impl TopicAdmin for KafkaBus {
     }
 
     async fn partitions(&self, topic: Topic) -> Result<Vec<PartitionState>, BusError> {
-        let reader = self.reader().await?;
+        // By the client that is there: metrics ask every few seconds.
+        let shared = std::sync::Arc::clone(&self.shared);
         on_a_thread(move || {
-            (0..reader.partitions(topic)?).map(|partition| reader.state(topic, partition)).collect()
+            let (client, config) = (shared.admin.inner(), &shared.config);
+            (0..count(client, config, topic)?)
+                .map(|partition| reach(client, config, (topic, partition)))
+                .collect()
         })
         .await
     }

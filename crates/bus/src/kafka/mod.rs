@@ -10,13 +10,16 @@ mod config;
 mod consumer;
 mod context;
 mod errors;
+mod leaving;
 mod membership;
 mod partitions;
 mod publisher;
 mod reader;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +30,7 @@ pub use self::config::{KafkaConfig, TopicLayout};
 use self::consumer::KafkaConsumer;
 use self::context::Context;
 use self::errors::on_a_thread;
+use self::leaving::Seat;
 use self::publisher::Producers;
 use self::reader::Reader;
 
@@ -44,6 +48,24 @@ struct Shared {
     cluster: String,
     producers: Producers,
     admin: AdminClient<Context>,
+    /// By the group's full name: who can ask what it has committed.
+    askers: Mutex<BTreeMap<String, Arc<Mutex<Reader>>>>,
+    /// How often a group was joined: members of one process are told apart.
+    joined: AtomicUsize,
+}
+
+impl Shared {
+    fn asker(&self, group: String) -> Result<Arc<Mutex<Reader>>, BusError> {
+        let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
+        let asker = match askers.entry(group) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let asker = Reader::about(&self.config, place.key())?;
+                place.insert(Arc::new(Mutex::new(asker)))
+            }
+        };
+        Ok(Arc::clone(asker))
+    }
 }
 
 impl std::fmt::Debug for KafkaBus {
@@ -65,7 +87,16 @@ impl KafkaBus {
             let cluster = admin.inner().fetch_cluster_id(ANSWER).ok_or_else(|| {
                 BusError::Unavailable(format!("no Kafka broker answers at {}", config.brokers.join(", ")))
             })?;
-            Ok(Self { shared: Arc::new(Shared { config, cluster, producers, admin }) })
+            Ok(Self {
+                shared: Arc::new(Shared {
+                    config,
+                    cluster,
+                    producers,
+                    admin,
+                    askers: Mutex::default(),
+                    joined: AtomicUsize::new(0),
+                }),
+            })
         })
         .await
     }
@@ -102,14 +133,22 @@ impl Consumers for KafkaBus {
         let reader = self.reader().await?;
         let shared = &self.shared;
         let group = shared.config.group_named(group);
+        let nth = shared.joined.fetch_add(1, Ordering::Relaxed);
+        let name = shared.config.instance.as_ref().map(|instance| format!("{instance}-{nth}"));
+        let seat = Seat { group, name };
         let consumer =
-            KafkaConsumer::join(&shared.config, shared.cluster.clone(), (&group, topics), (reader, starts))?;
+            KafkaConsumer::join(&shared.config, shared.cluster.clone(), (seat, topics), (reader, starts))?;
         Ok(Box::new(consumer))
     }
 
     async fn noted(&self, group: &str, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
         let shared = Arc::clone(&self.shared);
         let group = shared.config.group_named(group);
-        on_a_thread(move || Reader::about(&shared.config, &group)?.noted(topic)).await
+        on_a_thread(move || {
+            // Asked for metrics every few seconds: one client a group is kept.
+            let asker = shared.asker(group)?;
+            asker.lock().unwrap_or_else(PoisonError::into_inner).noted(topic)
+        })
+        .await
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use ports::bus::{BusError, CE_ID, PartitionState, Position, Record, Topic};
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
@@ -45,7 +48,7 @@ impl Reader {
     pub(super) fn noted(&self, topic: Topic) -> Result<BTreeMap<i32, i64>, BusError> {
         let name = self.config.topic(topic);
         let mut list = TopicPartitionList::new();
-        for partition in 0..self.partitions(topic)? {
+        for partition in 0..count(self.consumer.client(), &self.config, topic)? {
             list.add_partition(&name, partition);
         }
         let committed = self
@@ -59,35 +62,24 @@ impl Reader {
                 noted.insert(element.partition(), next);
             }
         }
+        // It reads nothing: what comes is troubles, which are not to pile up.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
         Ok(noted)
     }
 
-    /// How many partitions a topic has.
-    pub(super) fn partitions(&self, topic: Topic) -> Result<i32, BusError> {
-        let name = self.config.topic(topic);
+    /// Whether a member of this name sits in a group. The group gives named members ids that begin so.
+    pub(super) fn sits(&self, group: &str, name: &str, within: Duration) -> Result<bool, BusError> {
         let found = self
             .consumer
-            .fetch_metadata(Some(&name), ANSWER)
-            .map_err(|problem| error_of("asking for the partitions", &problem))?;
-        let count = found
-            .topics()
-            .iter()
-            .filter(|found| found.name() == name && found.error().is_none())
-            .map(|found| found.partitions().len())
-            .sum::<usize>();
-        if count == 0 {
-            return Err(BusError::Broken(format!("there is no topic {name}: `drumbeat topics` makes it")));
-        }
-        i32::try_from(count).map_err(|_| BusError::Broken(format!("{name} has {count} partitions")))
+            .fetch_group_list(Some(group), within.max(Duration::from_millis(1)))
+            .map_err(|problem| error_of("asking who is in the group", &problem))?;
+        let begin = format!("{name}-");
+        Ok(found.groups().iter().flat_map(GroupInfo::members).any(|member| member.id().starts_with(&begin)))
     }
 
     /// What a partition holds.
     pub(super) fn state(&self, topic: Topic, partition: i32) -> Result<PartitionState, BusError> {
-        let (begins_at, ends_at) = self
-            .consumer
-            .fetch_watermarks(&self.config.topic(topic), partition, ANSWER)
-            .map_err(|problem| error_of("asking for a partition's reach", &problem))?;
-        Ok(PartitionState { topic, partition, begins_at, ends_at })
+        reach(self.consumer.client(), &self.config, (topic, partition))
     }
 
     /// The `ce_id` of the record at exactly a position, where there is one with that header.
@@ -146,6 +138,40 @@ impl Reader {
         }
         Ok(records)
     }
+}
+
+/// How many partitions a topic has.
+pub(super) fn count<C: ClientContext>(
+    client: &Client<C>,
+    config: &KafkaConfig,
+    topic: Topic,
+) -> Result<i32, BusError> {
+    let name = config.topic(topic);
+    let found = client
+        .fetch_metadata(Some(&name), ANSWER)
+        .map_err(|problem| error_of("asking for the partitions", &problem))?;
+    let count = found
+        .topics()
+        .iter()
+        .filter(|found| found.name() == name && found.error().is_none())
+        .map(|found| found.partitions().len())
+        .sum::<usize>();
+    if count == 0 {
+        return Err(BusError::Broken(format!("there is no topic {name}: `drumbeat topics` makes it")));
+    }
+    i32::try_from(count).map_err(|_| BusError::Broken(format!("{name} has {count} partitions")))
+}
+
+/// What a partition holds.
+pub(super) fn reach<C: ClientContext>(
+    client: &Client<C>,
+    config: &KafkaConfig,
+    (topic, partition): (Topic, i32),
+) -> Result<PartitionState, BusError> {
+    let (begins_at, ends_at) = client
+        .fetch_watermarks(&config.topic(topic), partition, ANSWER)
+        .map_err(|problem| error_of("asking for a partition's reach", &problem))?;
+    Ok(PartitionState { topic, partition, begins_at, ends_at })
 }
 
 /// Copies a message out of librdkafka's memory.

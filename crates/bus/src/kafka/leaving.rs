@@ -1,0 +1,64 @@
+//! Leaving a group.
+//!
+//! A member with a name of its own ([`KafkaConfig::instance`](super::KafkaConfig::instance)) is waited for when it is gone: that
+//! is what keeps its partitions over an outage. librdkafka therefore says no goodbye for it when it is closed, only when it
+//! unsubscribes before; and that it did is seen in the group.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use tokio::time::{Instant, timeout};
+
+use super::errors::on_a_thread;
+use super::membership::MemberContext;
+use super::reader::Reader;
+
+/// Where a member sits.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    /// The group's full name.
+    pub(super) group: String,
+    /// What the group knows the member by; `None`: by an id that the group gives it each time.
+    pub(super) name: Option<String>,
+}
+
+/// How long one look at the messages takes, while which librdkafka calls back.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Says goodbye in the name of a named member, and waits until the group has heard it. Beyond `limit`, or while nobody answers,
+/// its session times out instead.
+pub(super) async fn say_goodbye(
+    member: &StreamConsumer<MemberContext>,
+    seat: &Seat,
+    reader: &Arc<Mutex<Reader>>,
+    limit: Duration,
+) {
+    let Some(name) = &seat.name else { return };
+    let until = Instant::now() + limit;
+    // An assignment to which nobody has answered yet would be waited for.
+    if let Err(problem) = member.incremental_assign(&TopicPartitionList::new()) {
+        tracing::debug!(kafka.error = %problem, "nothing to answer before leaving");
+    }
+    member.unsubscribe();
+    let mut messages = member.stream();
+    while Instant::now() < until {
+        // What comes now belongs to the next member.
+        let _ = timeout(LOOK, messages.next()).await;
+        let (reader, group, name) = (Arc::clone(reader), seat.group.clone(), name.clone());
+        let left = until.saturating_duration_since(Instant::now());
+        let sits = on_a_thread(move || {
+            reader.lock().unwrap_or_else(PoisonError::into_inner).sits(&group, &name, left)
+        });
+        match sits.await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::debug!(error = %error, "the group could not be asked");
+                return;
+            }
+        }
+    }
+}
