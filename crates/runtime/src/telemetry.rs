@@ -52,10 +52,14 @@ pub enum Error {
     Filter(String),
     /// The exporter of traces cannot be built.
     #[error(
-        "traces cannot be sent to telemetry.otlp_endpoint: {0}; are there certificate authorities on this machine \
-         (the package ca-certificates, or SSL_CERT_FILE)?"
+        "traces cannot be sent to telemetry.otlp_endpoint: {0}. For an https endpoint this machine must know certificate \
+         authorities: install the package ca-certificates, or name a file of them in SSL_CERT_FILE; a collector on this \
+         machine or network can be reached with http"
     )]
     Exporter(String),
+    /// The operating system gives no reactor for the exporter.
+    #[error("traces cannot be sent: {0}")]
+    Thread(std::io::Error),
     /// Something else in this process set up logging before.
     #[error("logging is set up already")]
     Twice,

@@ -272,6 +272,42 @@ async fn spans_reach_a_collector_batch_after_batch_and_at_shutdown() {
     assert!(second.contains("second.batch"), "{second}");
 }
 
+/// Run by the test below, on a machine without certificate authorities: libraries read these variables as they like.
+#[test]
+#[ignore = "a part of a_collector_that_speaks_http_needs_no_certificate_authorities"]
+fn sets_up_exporters_and_tells() {
+    for endpoint in ["http://127.0.0.1:1", "https://127.0.0.1:1"] {
+        let settings = settings(&[("telemetry.otlp_endpoint", endpoint)]);
+        let service = Service { role: "ingest", version: "1.2.3", instance: "the-first".to_owned() };
+        match traces::provider(&settings, &service) {
+            Ok(_) => println!("\n{endpoint}: fine"),
+            Err(error) => println!("\n{endpoint}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_collector_that_speaks_http_needs_no_certificate_authorities() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let none = folder.path().join("none.pem");
+    std::fs::write(&none, "").expect("a file");
+    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "telemetry::tests::sets_up_exporters_and_tells", "--ignored", "--nocapture"])
+        .env("SSL_CERT_FILE", &none)
+        .env("SSL_CERT_DIR", folder.path())
+        .output()
+        .expect("it runs");
+
+    let said = String::from_utf8_lossy(&child.stdout);
+    let of = |endpoint: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(endpoint));
+        line.unwrap_or_else(|| panic!("nothing of {endpoint}: {said}")).to_owned()
+    };
+    assert_eq!(of("http://127.0.0.1:1"), ": fine");
+    let secure = of("https://127.0.0.1:1");
+    assert!(secure.contains("ca-certificates") && secure.contains("SSL_CERT_FILE"), "{secure}");
+}
+
 /// Answers every POST with 200 and hands over what it read.
 fn collect(listener: &TcpListener, arrived: &mpsc::Sender<String>) {
     for stream in listener.incoming() {
