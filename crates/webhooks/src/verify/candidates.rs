@@ -7,7 +7,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 const UNPADDED_TOO: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// Base64 with `+` and `/`, padded or not.
+/// Base64 with `+` and `/` as a standard wants it (RFC 4648, section 4): padded. One signature has one text.
+pub(crate) const BASE64_PADDED: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
+/// The same as people write it, padded or not.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, UNPADDED_TOO);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, UNPADDED_TOO);
 
@@ -36,7 +39,7 @@ impl Encoding {
     pub(crate) fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Hex => hex::decode(text).ok(),
-            Self::Base64 => BASE64.decode(text).ok(),
+            Self::Base64 => BASE64_PADDED.decode(text).ok(),
             Self::Base64Url => BASE64_URL.decode(text).ok(),
         }
     }

@@ -1,6 +1,6 @@
 //! Standard Webhooks (<https://www.standardwebhooks.com>), and Svix, whose header names differ.
 
-use super::candidates::{BASE64, Encoding, MOST, parts};
+use super::candidates::{BASE64, BASE64_PADDED, Encoding, MOST, parts};
 use super::keys::{Algorithm, Keys, ed25519_key};
 use super::signature::Unit;
 use super::signed::{Parts, Signed};
@@ -71,7 +71,7 @@ impl StandardWebhooks {
         let of_version = |prefix| -> Vec<Vec<u8>> {
             parts(signature, Some(' '), prefix)
                 .take(MOST)
-                .filter_map(|part| BASE64.decode(part).ok())
+                .filter_map(|part| BASE64_PADDED.decode(part).ok())
                 .collect()
         };
         let named = Parts { id, time, url: "" };

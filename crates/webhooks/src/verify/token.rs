@@ -4,7 +4,7 @@ use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::candidates::BASE64;
+use super::candidates::BASE64_PADDED;
 use super::{Secret, Verified, VerifyError};
 use crate::pointer::Pointer;
 use crate::request::Request;
@@ -57,7 +57,7 @@ impl Token {
     fn given(&self, request: &Request<'_>) -> Option<Vec<u8>> {
         match &self.place {
             Place::Bearer => Some(credentials(request, "bearer")?.as_bytes().to_vec()),
-            Place::Basic { .. } => BASE64.decode(credentials(request, "basic")?).ok(),
+            Place::Basic { .. } => BASE64_PADDED.decode(credentials(request, "basic")?).ok(),
             Place::Header { name, prefix } => {
                 Some(request.headers.get(name)?.strip_prefix(prefix.as_str())?.as_bytes().to_vec())
             }

@@ -84,6 +84,32 @@ fn any_changed_byte_of_a_signed_body_is_refused() {
     }
 }
 
+/// Else a signature that was seen could be written in other ways.
+#[test]
+fn a_signature_without_its_padding_is_refused() {
+    let mut tried = 0;
+    for case in cases().into_iter().filter(|case| case.valid && !has_spares(case)) {
+        for (name, value) in &case.headers {
+            let value = value.as_str().unwrap();
+            if !value.ends_with('=') {
+                continue;
+            }
+            for other in
+                [value.trim_end_matches('=').to_owned(), value.replace('=', " "), format!("{value}=")]
+            {
+                let mut changed = case.headers.clone();
+                changed.insert(name.clone(), other.clone().into());
+                let headers: Headers =
+                    changed.iter().map(|(name, value)| (name, value.as_str().unwrap())).collect();
+                let judged = case.check(&case.source(), &headers, case.body.as_bytes());
+                assert!(judged.is_err(), "{}: {name}: {other}", case.name);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 30, "{tried} cases have padding");
+}
+
 pub(crate) fn sends_its_secret(case: &Case) -> bool {
     let scheme = case.verify.as_ref().and_then(|table| table["scheme"].as_str());
     matches!(scheme, Some("bearer" | "basic" | "header" | "query" | "body"))
