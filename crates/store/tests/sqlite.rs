@@ -85,6 +85,27 @@ async fn what_was_answered_survives_a_kill() {
     }
 }
 
+#[tokio::test]
+async fn a_closed_store_leaves_its_file_alone() {
+    let file = SqliteFile::make("closed").await.unwrap();
+    let store = file.store().await;
+    let now = store.now().await.unwrap();
+    store.run(events([form("1", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
+    store.summary(&Workspace::main()).await.unwrap();
+    let beside = |what: &str| {
+        let path = file.url().trim_start_matches("sqlite://").to_owned() + what;
+        std::path::Path::new(&path).exists()
+    };
+    assert!(beside("") && beside("-wal"), "the log of changes is beside the file while it is open");
+
+    store.close().await;
+
+    assert!(
+        beside("") && !beside("-wal") && !beside("-shm"),
+        "what is left beside the file is not in its copy"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_is_noticed_and_waited_for() {
     let file = SqliteFile::make("two").await.unwrap();

@@ -236,8 +236,9 @@ impl Database {
                 beats.close().await;
             }
             DatabaseLink::Sqlite { readers, writer } => {
-                writer.close().await;
+                // The last connection to go folds the log of changes (`-wal`) into the file; a reader could not.
                 readers.close().await;
+                writer.close().await;
             }
         }
     }

@@ -13,6 +13,7 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::{Database, DatabaseLink, Source, Time};
 use crate::config::StoreConfig;
 use crate::error::Fail;
+use crate::sql::is_alive;
 
 impl Database {
     /// Opens pools on PostgreSQL, without looking at the schema.
@@ -27,10 +28,12 @@ impl Database {
             .max_connections(config.connections.max(2))
             .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
+            .after_release(|conn, _| Box::pin(is_alive(conn)))
             .connect_lazy_with(options.clone());
         let beats = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(2))
+            .after_release(|conn, _| Box::pin(is_alive(conn)))
             .connect_lazy_with(options.application_name(&format!("{} heartbeat", config.name)));
         Ok(Self {
             link: DatabaseLink::Postgres { pool, beats },

@@ -156,10 +156,7 @@ impl Task {
             let mut group = Group::default();
             let first = match order {
                 Order::Run(job) => job,
-                Order::Close(done) => {
-                    let _ = done.send(());
-                    return;
-                }
+                Order::Close(done) => return self.end(done).await,
             };
             let fate = caught(self.commit_group(first, &mut group)).await.unwrap_or_else(|| {
                 tracing::error!("SQLite's writer panicked; its group is given up");
@@ -172,13 +169,20 @@ impl Task {
                 job.answer(fate.clone());
             }
             if let Some(done) = group.close {
-                let _ = done.send(());
-                return;
+                return self.end(done).await;
             }
             if !(self.waiting.is_empty() && self.orders.is_empty()) {
                 tokio::time::sleep(AIR).await;
             }
         }
+    }
+
+    /// Closes the file, and says so.
+    async fn end(self, done: oneshot::Sender<()>) {
+        if let Err(fail) = self.tx.conn.close().await {
+            tracing::warn!(error = %fail.into_error(), "SQLite's file did not close well");
+        }
+        let _ = done.send(());
     }
 
     async fn commit_group(&mut self, first: Box<dyn Job>, group: &mut Group) -> Result<(), StoreError> {

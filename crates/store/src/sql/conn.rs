@@ -1,16 +1,19 @@
 //! A connection of either database, and the rows that it gives.
 
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ports::{StoreError, StoreResult};
 use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sea_orm::sqlx::{
-    self, AssertSqlSafe, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
-    pool::PoolConnection,
+    self, AssertSqlSafe, Connection as _, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection,
+    Transaction, pool::PoolConnection,
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::stmt::{Arg, Dialect, Stmt};
@@ -39,6 +42,14 @@ pub(crate) struct Conn {
 impl Conn {
     pub(crate) fn new(link: Link, counter: Arc<AtomicU64>) -> Self {
         Self { link, counter }
+    }
+
+    /// Ends the writer's connection, and waits until its file is closed; another kind of connection is its pool's.
+    pub(crate) async fn close(self) -> Result<(), Fail> {
+        match self.link {
+            Link::SqliteWriter(connection) => connection.close().await.map_err(Fail::from),
+            Link::Pg(_) | Link::PgTransaction(_) | Link::Sqlite(_) | Link::SqliteTransaction(_) => Ok(()),
+        }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -72,7 +83,7 @@ impl Conn {
         self.tell(&stmt);
         match self.split() {
             Side::Pg(conn) => {
-                let done = pg_query(stmt).execute(conn).await.map_err(Fail::from)?;
+                let done = answered(pg_query(stmt).execute(conn)).await?;
                 Ok(done.rows_affected())
             }
             Side::Sqlite(conn) => {
@@ -101,7 +112,7 @@ impl Conn {
         self.tell(&stmt);
         match self.split() {
             Side::Pg(conn) => {
-                let rows = pg_query(stmt).fetch_all(conn).await.map_err(Fail::from)?;
+                let rows = answered(pg_query(stmt).fetch_all(conn)).await?;
                 Ok(rows.into_iter().map(Row::Pg).collect())
             }
             Side::Sqlite(conn) => {
@@ -157,7 +168,7 @@ impl Conn {
     /// A statement of SQL's own (`savepoint u`), without parameters.
     pub(crate) async fn plain(&mut self, text: &'static str) -> Result<(), Fail> {
         match self.split() {
-            Side::Pg(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop)?,
+            Side::Pg(conn) => answered(sqlx::raw_sql(text).execute(conn)).await.map(drop)?,
             Side::Sqlite(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop)?,
         }
         Ok(())
@@ -166,7 +177,7 @@ impl Conn {
     /// Ends a transaction of PostgreSQL.
     pub(crate) async fn commit(self) -> Result<(), Fail> {
         match self.link {
-            Link::PgTransaction(transaction) => Ok(transaction.commit().await?),
+            Link::PgTransaction(transaction) => answered(transaction.commit()).await,
             Link::Pg(_) | Link::Sqlite(_) | Link::SqliteTransaction(_) | Link::SqliteWriter(_) => Ok(()),
         }
     }
@@ -189,8 +200,8 @@ enum Side<'a> {
 }
 
 /// Begins a transaction on a pooled connection.
-pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Link, sqlx::Error> {
-    Ok(Link::PgTransaction(pool.begin().await?))
+pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Link, Fail> {
+    answered(pool.begin()).await.map(Link::PgTransaction)
 }
 
 /// Begins to read one moment of a SQLite file.
@@ -199,9 +210,47 @@ pub(crate) async fn begin_reading(pool: &sqlx::SqlitePool) -> Result<Link, sqlx:
 }
 
 /// Where a moment of several statements is one: a repeatable read on PostgreSQL.
-pub(crate) async fn begin_snapshot(pool: &sqlx::PgPool) -> Result<Link, sqlx::Error> {
-    Ok(Link::PgTransaction(pool.begin_with("begin isolation level repeatable read read only").await?))
+pub(crate) async fn begin_snapshot(pool: &sqlx::PgPool) -> Result<Link, Fail> {
+    let snapshot = pool.begin_with("begin isolation level repeatable read read only");
+    answered(snapshot).await.map(Link::PgTransaction)
 }
+
+/// What PostgreSQL answers. It ends a statement by itself when its time is up (`statement_timeout`), so one that is not answered
+/// even then never will be: the link is silent, and the connection is given up.
+async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Fail> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(Fail::from),
+        Err(_) => {
+            DOUBTED_UNTIL.store(passed().saturating_add(DOUBT), Ordering::Relaxed);
+            Err(Fail::Store(StoreError::Unavailable("PostgreSQL does not answer".to_owned())))
+        }
+    }
+}
+
+/// A little longer than a statement may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(35);
+
+/// Until when connections that come back are doubted, in seconds since the first look: one was given up, which comes back too.
+static DOUBTED_UNTIL: AtomicU64 = AtomicU64::new(0);
+/// In seconds.
+const DOUBT: u64 = 60;
+
+fn passed() -> u64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN.elapsed().as_secs()
+}
+
+/// Whether a connection that comes back is to be kept. The pool itself would wait for the answer of a silent one for good.
+pub(crate) async fn is_alive(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let until = DOUBTED_UNTIL.load(Ordering::Relaxed);
+    if until > 0 && passed() <= until {
+        tokio::time::timeout(SHORT, conn.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    }
+    Ok(true)
+}
+
+/// How long a connection that comes back may take to say that it lives.
+const SHORT: Duration = Duration::from_secs(2);
 
 fn pg_query(stmt: Stmt) -> Query<'static, Postgres, PgArguments> {
     let mut query = sqlx::query(AssertSqlSafe(stmt.text));

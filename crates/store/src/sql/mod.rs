@@ -4,7 +4,7 @@ mod conn;
 mod rows;
 mod stmt;
 
-pub(crate) use conn::{Conn, Cursor, Link, Row, begin, begin_reading, begin_snapshot};
+pub(crate) use conn::{Conn, Cursor, Link, Row, begin, begin_reading, begin_snapshot, is_alive};
 pub(crate) use rows::RowSet;
 pub(crate) use stmt::{Dialect, Stmt};
 
