@@ -19,6 +19,7 @@ use ports::bus::Topic;
 
 use crate::Store;
 use crate::error::Fail;
+use crate::naming::names;
 use crate::parcels;
 use crate::session::{Tx, Work};
 use crate::sql::{Conn, RowSet, from_json};
@@ -40,14 +41,9 @@ struct Erasure {
 }
 
 impl Erasure {
-    /// Whether a payload speaks of them: names an address or number, in whatever case.
+    /// Whether a payload speaks of them: names an address, a number or a long CRM id, however it is written.
     fn is_named_in(&self, payload: &[u8]) -> bool {
-        let email = self.names.email.as_ref().map(|email| email.as_str().as_bytes());
-        let phone = self.names.phone.as_ref().map(|phone| phone.as_str().as_bytes());
-        email
-            .into_iter()
-            .chain(phone)
-            .any(|name| payload.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
+        names(payload, &self.names)
     }
 
     /// Whether a dead letter is about them: its event may name them by a CRM id alone.

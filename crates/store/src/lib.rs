@@ -26,6 +26,7 @@ mod error;
 mod flags;
 mod housekeeping;
 mod ids;
+mod naming;
 mod offsets;
 mod outbox;
 mod parcels;
