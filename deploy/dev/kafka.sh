@@ -11,6 +11,7 @@
 #
 # The jars come from Maven Central once, into .tools/kafka. Data: DRUMBEAT_DEV_DIR/kafka (see lib.sh).
 # Needs Java 17 or later and Maven; as root on Debian they are installed.
+# DRUMBEAT_DEV_KAFKA_SECOND=PORT:KNOWN gives a new broker a second listener, whose clients are told to come to 127.0.0.1:KNOWN.
 # shellcheck source=deploy/dev/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -56,16 +57,21 @@ require_jars() {
 }
 
 write_config() {
-    local port="$1" controller="$2"
+    local port="$1" controller="$2" second="${DRUMBEAT_DEV_KAFKA_SECOND:-}" also="" known="" protocol=""
+    if [ -n "$second" ]; then
+        also=",SECOND://127.0.0.1:${second%:*}"
+        known=",SECOND://127.0.0.1:${second#*:}"
+        protocol=",SECOND:PLAINTEXT"
+    fi
     cat >"$CONFIG" <<CONF
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller$also
+advertised.listeners=PLAINTEXT://127.0.0.1:$port$known
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$protocol
 log.dirs=$DIR/data
 # Topics are made by 'drumbeat topics', never by a misspelt name.
 auto.create.topics.enable=false

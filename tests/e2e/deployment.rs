@@ -250,6 +250,16 @@ connect_timeout = "2s"
         self.running.insert(role, child);
     }
 
+    /// Whether a process says that it is ready.
+    pub(crate) fn is_ready(&self, role: &str) -> bool {
+        http_ok(&self.admin[role], "/readyz")
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_url(&self) -> &str {
+        self.database.url()
+    }
+
     pub(crate) fn wait_ready(&mut self, role: &'static str) {
         let address = self.admin[role].clone();
         let began = Instant::now();

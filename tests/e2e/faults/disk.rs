@@ -1,4 +1,4 @@
-//! A full disk: the database's, and that of the one process with its files.
+//! A full disk: the database's, the broker's, and that of the one process with its files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::accounts::{self, Expected};
 use super::load::{self, Load};
-use super::servers::Servers;
-use super::{PAIRS, trial};
+use super::servers::{Places, Servers};
+use super::{PAIRS, trial, trial_of_one};
 use crate::deployment::{Deployment, Shape};
 
 /// A small file system of its own, gone when dropped.
@@ -76,7 +76,8 @@ fn a_full_disk_under_the_database_loses_nothing_and_dead_letters_nothing() {
             return;
         }
         let Some(disk) = Disk::mount(trial.name, 320) else { return };
-        let servers = Servers::with_database_in(trial.name, disk.path());
+        let servers =
+            Servers::start_at(trial.name, &Places { database: Some(disk.path()), ..Places::default() });
         let mut it = trial.pairs(&servers);
         let load = Load::start(it.senders(), trial.seed, 30);
         for _ in 0..trial.scale.of(1, 5) {
@@ -106,8 +107,43 @@ fn a_full_disk_under_the_database_loses_nothing_and_dead_letters_nothing() {
 }
 
 #[test]
+fn a_full_disk_under_the_broker_refuses_and_loses_nothing() {
+    trial("full_broker", async |trial| {
+        if trial.is_left_to_the_full_run() || !trial.has_servers() {
+            return;
+        }
+        let Some(disk) = Disk::mount(trial.name, 256) else { return };
+        let servers = Servers::start_at(trial.name, &Places { log: Some(disk.path()), ..Places::default() });
+        let mut it = trial.pairs(&servers);
+        let load = Load::start(it.senders(), trial.seed, 30);
+        for _ in 0..trial.scale.of(1, 4) {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+
+            disk.fill();
+            let refusals = || load.book().posts.iter().filter(|post| post.status == Some(503)).count();
+            let before = refusals();
+            it.eventually("refusals", || (refusals() > before + 5).then_some(())).await;
+            disk.free();
+            // It ends itself when its log cannot be written; started again it mends the log.
+            servers.kafka("up");
+            for role in PAIRS {
+                assert!(!it.has_ended(role), "{role} ended:\n{}", it.log(role));
+            }
+            let accepted = || load.book().accepted.len();
+            let before = accepted();
+            it.eventually("events taken again", || (accepted() > before + 30).then_some(())).await;
+            accounts::nothing_is_stranded(&it);
+        }
+
+        let book = load.end().await;
+        accounts::settle_accounts(&it, &book, Expected::default()).await;
+        it.finish();
+    });
+}
+
+#[test]
 fn a_full_disk_under_the_one_process_refuses_and_loses_nothing() {
-    trial("full_disk", async |trial| {
+    trial_of_one("full_disk", async |trial| {
         let Some(disk) = Disk::mount(trial.name, 48) else { return };
         let mut it = Deployment::prepare_in(disk.path(), trial.name, Shape::Embedded);
         it.apply(load::CONTENT);

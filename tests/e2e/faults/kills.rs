@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::accounts::{self, Expected};
 use super::load::Load;
-use super::{Dice, PAIRS, Scale, Trial, crm, load, trial};
+use super::{Dice, PAIRS, Scale, Trial, crm, load, trial, trial_of_one};
 use crate::deployment::{Deployment, Shape};
 
 /// Where a process is ended, and which of the two of a role ends there. `services/drumbeat/src/wiring/failpoints.rs` lists
@@ -62,7 +62,7 @@ fn two_of_each_role_survive_kill_9_at_any_moment_and_at_each_failpoint() {
 
 #[test]
 fn one_process_survives_kill_9_at_any_moment_and_at_each_failpoint() {
-    trial("kills_embedded", async |mut trial| {
+    trial_of_one("kills_embedded", async |mut trial| {
         let mut it = Deployment::prepare(trial.name, Shape::Embedded);
         it.apply(load::CONTENT);
         it.start();

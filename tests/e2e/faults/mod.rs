@@ -15,18 +15,22 @@ mod disk;
 mod kills;
 mod load;
 mod outages;
+mod partitions;
 mod poison;
 mod rates;
 mod servers;
 mod stalls;
+mod wires;
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::deployment::{Deployment, Shape};
 use servers::Servers;
 
-/// One after the other: each wants the machine, and two would share the servers that they break.
+/// One after the other: two would share the servers that they break.
 static TURN: Mutex<()> = Mutex::new(());
+/// Those that break one process have none to share, and mostly wait.
+static TURN_OF_ONE: Mutex<()> = Mutex::new(());
 
 /// How much of a test is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +100,16 @@ pub(crate) struct Trial {
 
 /// Runs a test of faults, one at a time, with a seed that is printed.
 fn trial<F: Future<Output = ()>>(name: &'static str, run: impl FnOnce(Trial) -> F) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    in_turn(&TURN, name, run);
+}
+
+/// The same with one process on the embedded defaults, beside one on servers.
+fn trial_of_one<F: Future<Output = ()>>(name: &'static str, run: impl FnOnce(Trial) -> F) {
+    in_turn(&TURN_OF_ONE, name, run);
+}
+
+fn in_turn<F: Future<Output = ()>>(turn: &Mutex<()>, name: &'static str, run: impl FnOnce(Trial) -> F) {
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = std::env::var("SEED").ok().filter(|text| !text.is_empty());
     let seed = seed.map_or_else(
         || u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap() % 1_000_000,

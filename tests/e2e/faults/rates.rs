@@ -24,10 +24,7 @@ pub(crate) fn recovered(
     times.sort();
     let seconds = (1..=BEFORE).map(|ago| second(times, gone - Duration::from_secs(u64::from(ago))));
     let usual = f64::from(u32::try_from(seconds.sum::<usize>()).unwrap()) / f64::from(BEFORE);
-    if usual == 0.0 {
-        return None;
-    }
-    let usual = usual.min(offered);
+    let usual = if usual == 0.0 { offered } else { usual.min(offered) };
     let step = Duration::from_millis(100);
     let last = *times.last()?;
     let mut from = back;

@@ -24,6 +24,19 @@ struct Script {
     folder: PathBuf,
     /// Whether somebody else takes the data away.
     is_kept: bool,
+    /// What it is told beside its folder.
+    also: Vec<(&'static str, String)>,
+}
+
+/// Where a test wants its servers to be.
+#[derive(Debug, Default)]
+pub(crate) struct Places<'a> {
+    /// The database's files.
+    pub(crate) database: Option<&'a Path>,
+    /// The broker's files.
+    pub(crate) log: Option<&'a Path>,
+    /// A second listener of the broker's: its port, and that at which its clients are told to find it.
+    pub(crate) second: Option<(u16, u16)>,
 }
 
 impl Script {
@@ -33,6 +46,7 @@ impl Script {
             .arg(verb)
             .env("DRUMBEAT_DEV_DIR", &self.folder)
             .env("DRUMBEAT_DEV_POSTGRES_SETTINGS", SETTINGS)
+            .envs(self.also.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -54,28 +68,27 @@ impl Drop for Script {
 impl Servers {
     /// Starts both. In `DRUMBEAT_FAULTS_DIR` they are kept from test to test, and whoever named it takes them away.
     pub(crate) fn start(name: &str) -> Self {
-        Self::start_with(name, None)
+        Self::start_at(name, &Places::default())
     }
 
-    /// The same with the database's files at a place of the test's choosing.
-    pub(crate) fn with_database_in(name: &str, place: &Path) -> Self {
-        Self::start_with(name, Some(place))
-    }
-
-    fn start_with(name: &str, place: Option<&Path>) -> Self {
+    /// The same at places of the test's choosing; what is there is never kept.
+    pub(crate) fn start_at(name: &str, places: &Places<'_>) -> Self {
         let shared = std::env::var_os("DRUMBEAT_FAULTS_DIR").map(PathBuf::from);
-        let is_kept = shared.is_some();
-        let own = |what: &str| {
-            std::env::temp_dir().join(format!("drumbeat-faults-{name}-{what}-{}", std::process::id()))
+        let script = |name_of: &'static str, what: &str, place: Option<PathBuf>| {
+            let own =
+                || std::env::temp_dir().join(format!("drumbeat-faults-{name}-{what}-{}", std::process::id()));
+            let is_kept = place.is_none() && shared.is_some();
+            let folder = place.or_else(|| shared.clone()).unwrap_or_else(own);
+            Script { name: name_of, folder, is_kept, also: Vec::new() }
         };
-        let kafka =
-            Script { name: "kafka.sh", folder: shared.clone().unwrap_or_else(|| own("kafka")), is_kept };
-        let postgres = match place {
-            Some(place) => Script { name: "postgres.sh", folder: place.join("database"), is_kept: false },
-            None => {
-                Script { name: "postgres.sh", folder: shared.unwrap_or_else(|| own("postgres")), is_kept }
-            }
-        };
+        let alone = places.second.map(|_| {
+            std::env::temp_dir().join(format!("drumbeat-faults-{name}-kafka-{}", std::process::id()))
+        });
+        let mut kafka = script("kafka.sh", "kafka", places.log.map(|place| place.join("broker")).or(alone));
+        if let Some((port, known)) = places.second {
+            kafka.also.push(("DRUMBEAT_DEV_KAFKA_SECOND", format!("{port}:{known}")));
+        }
+        let postgres = script("postgres.sh", "postgres", places.database.map(|place| place.join("database")));
         for script in [&kafka, &postgres] {
             std::fs::create_dir_all(&script.folder).unwrap();
             // The database runs as another user when we are root.
@@ -89,6 +102,12 @@ impl Servers {
     /// What to deploy on them.
     pub(crate) fn shape(&self) -> Shape {
         Shape::Roles { kafka: self.kafka_at.clone(), postgres: self.postgres_at.clone() }
+    }
+
+    /// `host:port` of the database.
+    pub(crate) fn database(&self) -> &str {
+        let (_, address) = self.postgres_at.rsplit_once('@').unwrap();
+        address.split('/').next().unwrap()
     }
 
     /// `host:port` of the broker.
