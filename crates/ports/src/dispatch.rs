@@ -219,6 +219,9 @@ pub trait Commands: Send + Sync {
 
     /// Writes how commands ended.
     async fn finish_commands(&self, results: Vec<(i64, CommandResult)>) -> StoreResult<()>;
+
+    /// Has the commands of a touch that were given up carried out once more, at once and with all their tries; says how many.
+    async fn command_again(&self, workspace: &Workspace, touch: TouchKey) -> StoreResult<usize>;
 }
 
 /// See [`Commands::stray_commands`].

@@ -9,6 +9,7 @@ use domain::id::{ContactId, EnrollmentUid, OwnerName, TouchKey, Workspace};
 use domain::identity::IdentityKey;
 use domain::suppression::Suppressions;
 use domain::touch::{Channel, Timer, Touch, TouchState};
+use jiff::Timestamp;
 
 use crate::error::StoreResult;
 
@@ -38,6 +39,17 @@ pub struct TaskView {
     pub contact: Contact,
     /// The request as it was sent, if it was.
     pub body: Option<Vec<u8>>,
+}
+
+/// A task that stays at its CRM though it was to be taken back: that was given up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftTask {
+    /// The task.
+    pub task: TaskView,
+    /// Why it was given up.
+    pub why: String,
+    /// When it was given up (wall time).
+    pub since: Timestamp,
 }
 
 /// Everything about one contact.
@@ -77,6 +89,10 @@ pub trait Queries: Send + Sync {
     /// Tasks, the earliest due first.
     async fn tasks(&self, workspace: &Workspace, filter: &TaskFilter) -> StoreResult<Vec<TaskView>>;
 
+    /// Tasks that stay at their CRM since taking them back was given up, the last to be given up first; as long as answered
+    /// commands are kept.
+    async fn left_tasks(&self, workspace: &Workspace, limit: usize) -> StoreResult<Vec<LeftTask>>;
+
     /// A task by its key.
     async fn task(&self, workspace: &Workspace, key: TouchKey) -> StoreResult<Option<TaskView>>;
 
@@ -87,6 +103,12 @@ pub trait Queries: Send + Sync {
         after: Option<i64>,
         limit: usize,
     ) -> StoreResult<Vec<(i64, DecisionRecord)>>;
+
+    /// The workspaces in which something is stored: people or content.
+    async fn workspaces(&self) -> StoreResult<Vec<String>>;
+
+    /// The owners whom contacts or touches of a workspace have.
+    async fn owners(&self, workspace: &Workspace) -> StoreResult<Vec<String>>;
 
     /// An event by its digest.
     async fn event(

@@ -80,6 +80,7 @@ pub use values::Secret;
 pub use values::SecretError;
 pub use values::Tolerance;
 pub use vocabulary::Vocabulary;
+pub use vocabulary::near;
 
 /// The defaults that are compiled in.
 pub const DEFAULTS: &str = include_str!("../drumbeat.default.toml");

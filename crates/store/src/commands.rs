@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::id::{ConnectorName, TouchId, TouchKey};
+use domain::id::{ConnectorName, TouchId, TouchKey, Workspace};
 use domain::touch::Channel;
 use ports::StoreResult;
 use ports::dispatch::{Command, CommandResult, Commands, Stray, Take};
+use ports::wake::Wake;
 
 use crate::Store;
 use crate::error::{Fail, known};
@@ -106,7 +107,7 @@ impl Work for Finish {
             CommandResult::Done => "done".to_owned(),
             CommandResult::Again(_, why) => format!("again: {why}"),
             CommandResult::Wait(_, why) => format!("waits: {why}"),
-            CommandResult::GivenUp(why) => format!("given up: {why}"),
+            CommandResult::GivenUp(why) => format!("{GIVEN_UP}{why}"),
         };
         let set = RowSet::new(self.0.len())
             .int("id", self.0.iter().map(|(id, _)| *id))
@@ -188,6 +189,40 @@ impl Work for Wait {
     }
 }
 
+/// What an answer begins with that is the last one, and no success.
+pub(crate) const GIVEN_UP: &str = "given up: ";
+
+struct Again(Workspace, TouchKey);
+
+#[async_trait]
+impl Work for Again {
+    type Out = usize;
+
+    async fn run(&self, tx: &mut Tx) -> Result<usize, Fail> {
+        let now = micros(tx.wall().await?);
+        let lock = tx
+            .conn
+            .stmt("select c.id from commands c where c.touch = (select t.id from touches t where t.uid = ")
+            .bind(self.1.0)
+            .sql(" and t.workspace = ")
+            .bind(self.0.as_str())
+            .sql(&format!(") and c.done_at is not null and c.result like '{GIVEN_UP}%' order by c.id"))
+            .lock("c");
+        let ids = tx.conn.ids(lock).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let stmt = tx
+            .conn
+            .stmt("update commands set done_at = null, tries = 0, result = 'again', due_at = ")
+            .bind(now)
+            .sql(" where id")
+            .any(ids.iter().copied());
+        tx.conn.run_exactly(stmt, ids.len(), "commands").await?;
+        Ok(ids.len())
+    }
+}
+
 #[async_trait]
 impl Commands for Store {
     async fn due_commands(&self, take: Take) -> StoreResult<Vec<Command>> {
@@ -209,6 +244,15 @@ impl Commands for Store {
             return Ok(());
         }
         self.database.transact(Arc::new(Finish(results))).await.map_err(Fail::into_error)
+    }
+
+    async fn command_again(&self, workspace: &Workspace, touch: TouchKey) -> StoreResult<usize> {
+        let work = Again(workspace.clone(), touch);
+        let again = self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)?;
+        if again > 0 {
+            self.signals.raise(Wake::Commands);
+        }
+        Ok(again)
     }
 
     async fn stray_commands(&self, known: &[ConnectorName], stray: Stray) -> StoreResult<usize> {

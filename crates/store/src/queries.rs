@@ -12,12 +12,13 @@ use domain::id::{ContactId, Digest, EnrollmentUid, SourceName, TouchKey, Workspa
 use domain::identity::{Identity, IdentityKey, IdentityOwner};
 use domain::suppression::Suppressions;
 use domain::touch::Touch;
-use ports::queries::{ContactView, Queries, Summary, TaskFilter, TaskView};
+use ports::queries::{ContactView, LeftTask, Queries, Summary, TaskFilter, TaskView};
 use ports::{StoreError, StoreResult};
 
 use crate::Store;
+use crate::commands::GIVEN_UP;
 use crate::error::Fail;
-use crate::sql::{Conn, Stmt};
+use crate::sql::{Conn, Stmt, moment};
 use crate::tables::{contact, enrollment, identity, select, timer, touch};
 use crate::unit::key;
 
@@ -233,6 +234,41 @@ impl Queries for Store {
         self.reading(read).await
     }
 
+    async fn left_tasks(&self, workspace: &Workspace, limit: usize) -> StoreResult<Vec<LeftTask>> {
+        let limit = if limit == 0 { PAGE } else { i64::try_from(limit).unwrap_or(i64::MAX) };
+        let read = async {
+            let mut conn = self.database.snapshot().await?;
+            // From the last answer back: answered commands go after a month.
+            let stmt = conn
+                .stmt("select c.touch, c.result, c.done_at from commands c where c.done_at is not null and c.workspace = ")
+                .bind(workspace.as_str())
+                .sql(&format!(" and c.result like '{GIVEN_UP}%' order by c.done_at desc limit "))
+                .bind(limit);
+            let mut given_up = BTreeMap::new();
+            for row in conn.fetch(stmt).await? {
+                let mut row = row.cursor();
+                let (touch, why, since) = (row.int()?, row.text()?, moment(row.int()?));
+                let why = why.trim_start_matches(GIVEN_UP).to_owned();
+                given_up.entry(touch).or_insert((why, since));
+            }
+            let stmt = conn
+                .stmt(&format!("select {} from touches where id", touch::COLUMNS))
+                .any(given_up.keys().copied());
+            let touches = conn.fetch(stmt).await?.iter().map(touch::read).collect::<StoreResult<_>>()?;
+            let tasks = Self::views(&mut conn, touches).await?;
+            let mut left: Vec<LeftTask> = tasks
+                .into_iter()
+                .filter_map(|task| {
+                    let (why, since) = given_up.remove(&task.touch.id.0)?;
+                    Some(LeftTask { task, why, since })
+                })
+                .collect();
+            left.sort_by_key(|one| std::cmp::Reverse(one.since));
+            Ok(left)
+        };
+        self.reading(read).await
+    }
+
     async fn task(&self, workspace: &Workspace, key: TouchKey) -> StoreResult<Option<TaskView>> {
         let read = async {
             let mut conn = self.database.snapshot().await?;
@@ -270,6 +306,35 @@ impl Queries for Store {
             }
             records.sort_by_key(|(id, _)| *id);
             Ok(records)
+        };
+        self.reading(read).await
+    }
+
+    async fn workspaces(&self) -> StoreResult<Vec<String>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            // One look into the key a workspace, however many people there are.
+            let stmt = conn
+                .stmt("with recursive known(workspace) as (select min(i.workspace) from identities i union all ")
+                .sql("select (select min(i.workspace) from identities i where i.workspace > k.workspace) ")
+                .sql("from known k where k.workspace is not null) ")
+                .sql("select k.workspace from known k where k.workspace is not null ")
+                .sql("union select d.workspace from documents d order by workspace");
+            texts(&mut conn, stmt).await
+        };
+        self.reading(read).await
+    }
+
+    async fn owners(&self, workspace: &Workspace) -> StoreResult<Vec<String>> {
+        let read = async {
+            let mut conn = self.database.reader().await?;
+            let stmt = conn
+                .stmt("select c.owner from contacts c where c.owner is not null and c.workspace = ")
+                .bind(workspace.as_str())
+                .sql(" union select t.owner from touches t where t.owner is not null and t.workspace = ")
+                .bind(workspace.as_str())
+                .sql(" order by owner");
+            texts(&mut conn, stmt).await
         };
         self.reading(read).await
     }
@@ -327,6 +392,11 @@ impl Queries for Store {
         };
         self.reading(read).await
     }
+}
+
+async fn texts(conn: &mut Conn, stmt: Stmt) -> Result<Vec<String>, Fail> {
+    let rows = conn.fetch(stmt).await?;
+    Ok(rows.iter().map(|row| row.cursor().text()).collect::<StoreResult<_>>()?)
 }
 
 fn tasks_stmt(conn: &Conn, workspace: &Workspace, filter: &TaskFilter) -> Stmt {

@@ -111,6 +111,7 @@ pub(crate) async fn carry_out(
         }
     };
     if let CommandResult::GivenUp(why) = &result {
+        line.deps.observer.left(connector.name().as_str());
         tracing::warn!(touch = %command.touch, connector = %connector.name(), reason = why, "a task could not be taken back and stays");
     }
     ((command.id, result), pause)

@@ -111,6 +111,8 @@ pub trait Observer: Send + Sync {
     fn lateness(&self, late: Duration);
     /// A touch was not marked: `held`, `full`, `lost`, `judged`, `unrenderable`.
     fn passed_over(&self, why: &'static str);
+    /// A task stays in the CRM though it was to be taken back: that was given up.
+    fn left(&self, connector: &str);
     /// A connection waits this long, for the reason given.
     fn waiting(&self, connector: &str, wait: Duration);
     /// How a connection stands, and how many requests it has in flight.

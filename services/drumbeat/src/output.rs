@@ -67,6 +67,22 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// How many names a message lists.
+const NAMES: usize = 12;
+
+/// What a name that is not there may have been meant to be, and what there is.
+pub(crate) fn known_names(asked: &str, known: &[String]) -> String {
+    let near = runtime::config::near(asked, known.iter().map(String::as_str));
+    let meant = near.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+    let more = known.len().saturating_sub(NAMES);
+    let listed = known.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (listed.is_empty(), more) {
+        (true, _) => "there are none".to_owned(),
+        (false, 0) => format!("{meant}there are: {listed}"),
+        (false, more) => format!("{meant}there are: {listed}, and {more} more"),
+    }
+}
+
 /// A time for people: to the second.
 pub(crate) fn moment(at: jiff::Timestamp) -> String {
     format!("{at:.0}")

@@ -133,6 +133,36 @@ fn only_what_exists_can_be_paused() {
 }
 
 #[test]
+fn a_misspelt_workspace_or_owner_is_remarked_and_never_resumed() {
+    let folder = folder(FORMS);
+
+    let (code, _, err) = run(&folder, &["tasks", "list", "--workspace", "mian"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("nothing is stored in workspace mian") && err.contains("did you mean main?"),
+        "{err}"
+    );
+    let (_, _, err) = run(&folder, &["tasks", "list"]);
+    assert!(!err.contains("workspace"), "{err}");
+
+    let (code, _, err) = run(&folder, &["pause", "--all", "--workspace", "mian"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("there is no workspace mian") && err.contains("there are: main"), "{err}");
+
+    let (code, _, err) = run(&folder, &["pause", "--owner", "rep@ours.com"]);
+    assert_eq!(code, 0, "an owner may be paused ahead: {err}");
+    assert!(err.contains("has the owner rep@ours.com yet"), "{err}");
+    let (code, _, err) = run(&folder, &["resume", "--owner", "rpe@ours.com"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("there is no owner rpe@ours.com"), "{err}");
+    let (code, _, err) = run(&folder, &["resume", "--owner", "rep@ours.com"]);
+    assert_eq!(code, 0, "{err}");
+
+    let (_, _, err) = run(&folder, &["tasks", "list", "--owner", "rep@ours.com"]);
+    assert!(err.contains("has the owner rep@ours.com; there are none"), "{err}");
+}
+
+#[test]
 fn a_misspelt_outcome_or_guard_is_refused_before_anything_is_opened() {
     let folder = folder(FORMS);
     let key = "1427886c-0fa0-5c7c-8386-48ee554d1b0a";

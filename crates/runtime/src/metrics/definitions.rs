@@ -66,6 +66,7 @@ const EVERY: &[&str] = &["every role"];
 const INGEST: &[&str] = &["ingest"];
 const ENROLLMENT: &[&str] = &["enrollment"];
 const DISPATCHER: &[&str] = &["dispatcher"];
+const READERS: &[&str] = &["ingest", "enrollment"];
 const STORE: &[&str] = &["enrollment", "dispatcher"];
 
 /// From a fast answer to a slow one.
@@ -254,6 +255,17 @@ pub const CROSSED: Definition = Definition {
     help: "Touches whose sending was marked just before the exit that would have stopped them; their tasks are withdrawn",
 };
 
+/// Withdrawals given up.
+pub const WITHDRAWALS_GIVEN_UP: Definition = Definition {
+    name: "drumbeat_withdrawals_given_up_total",
+    kind: Kind::Counter,
+    unit: Unit::Count,
+    labels: &["crm"],
+    roles: DISPATCHER,
+    only_when: Some("a CRM refused to take a task back, or could not for a day"),
+    help: "Tasks that stay in a CRM though they were to be taken back; `drumbeat tasks list --left` shows them",
+};
+
 /// How long deciding took.
 pub const RULE_EVAL: Definition = Definition {
     name: "drumbeat_rule_eval_seconds",
@@ -282,7 +294,7 @@ pub const CONSUMER_LAG: Definition = Definition {
     kind: Kind::Gauge,
     unit: Unit::Count,
     labels: &["group", "topic", "partition"],
-    roles: ENROLLMENT,
+    roles: READERS,
     only_when: None,
     help: "Messages of a partition that a group of consumers has not processed yet; each process of the role tells of every partition",
 };
@@ -354,7 +366,7 @@ pub const SET_ASIDE: Definition = Definition {
 };
 
 /// All of them, in the order of the page.
-pub const ALL: [Definition; 25] = [
+pub const ALL: [Definition; 26] = [
     BUILD_INFO,
     READY,
     EVENTS_INGESTED,
@@ -372,6 +384,7 @@ pub const ALL: [Definition; 25] = [
     DISPATCH_SECONDS,
     RATELIMIT_WAIT,
     CROSSED,
+    WITHDRAWALS_GIVEN_UP,
     CONNECTOR_STATE,
     CONNECTOR_REQUESTS,
     SET_ASIDE,

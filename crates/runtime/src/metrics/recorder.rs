@@ -75,6 +75,7 @@ struct Inner {
     dispatch_seconds: HistogramVec,
     ratelimit_wait: HistogramVec,
     crossed: IntCounterVec,
+    withdrawals_given_up: IntCounterVec,
     dead_letters: IntCounterVec,
     consumer_lag: IntGaugeVec,
     outbox_pending: IntGaugeVec,
@@ -116,6 +117,7 @@ impl Metrics {
             dispatch_seconds: histogram(&registry, &define::DISPATCH_SECONDS),
             ratelimit_wait: histogram(&registry, &define::RATELIMIT_WAIT),
             crossed: counter(&registry, &define::CROSSED),
+            withdrawals_given_up: counter(&registry, &define::WITHDRAWALS_GIVEN_UP),
             dead_letters: counter(&registry, &define::DEAD_LETTERS),
             consumer_lag: integer(&registry, &define::CONSUMER_LAG),
             outbox_pending: integer(&registry, &define::OUTBOX_PENDING),
@@ -213,6 +215,11 @@ impl Metrics {
     /// Counts a touch that an exit just missed.
     pub fn crossed(&self, connector: &str) {
         self.0.crossed.with_label_values(&[connector]).inc();
+    }
+
+    /// Counts a task that stays in a CRM though it was to be taken back.
+    pub fn withdrawal_given_up(&self, connector: &str) {
+        self.0.withdrawals_given_up.with_label_values(&[connector]).inc();
     }
 
     /// Counts an event given up.

@@ -28,6 +28,7 @@ macro_rules! work {
             workers::a_silent_worker_is_reaped_by_one_that_beats,
             commands::a_command_is_given_to_one_and_leased,
             commands::an_answered_command_is_gone,
+            commands::a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again,
             commands::commands_of_an_unknown_connector_say_so_and_are_given_up_at_last,
             flags::touches_of_an_unknown_connector_are_held_until_it_is_back,
             retention::what_ended_long_ago_goes_but_for_what_re_entry_asks,
@@ -46,6 +47,7 @@ macro_rules! work {
             people::a_contact_is_explained,
             people::an_event_that_changes_nothing_is_shown_and_takes_one_row,
             people::tasks_are_listed_for_their_owner,
+            people::what_there_is_can_be_named,
         );
     }};
     (@cases $make:path; $($module:ident :: $case:ident,)*) => {

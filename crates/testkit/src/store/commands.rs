@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::decision::CommandAction;
-use domain::id::ConnectorName;
+use domain::id::{ConnectorName, Workspace};
 use domain::touch::{AttemptResult, Delivery};
 use ports::dispatch::{CommandResult, Stray, Take};
 
@@ -82,6 +82,33 @@ pub async fn an_answered_command_is_gone(fixture: &impl Fixture) {
 
     let left = store.due_commands(take(10)).await.unwrap();
     assert_eq!(left.iter().map(|one| (one.id, one.tries)).collect::<Vec<_>>(), [(commands[1].id, 1)]);
+}
+
+pub async fn a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let main = Workspace::main();
+    for who in ["a@example.com", "b@example.com"] {
+        withdrawn(&store, who).await;
+    }
+    let commands = store.due_commands(take(10)).await.unwrap();
+    let refused = CommandResult::GivenUp("HTTP 422".to_owned());
+    store
+        .finish_commands(vec![(commands[0].id, refused), (commands[1].id, CommandResult::Done)])
+        .await
+        .unwrap();
+
+    let left = store.left_tasks(&main, 10).await.unwrap();
+    let elsewhere = store.left_tasks(&Workspace::new("elsewhere").unwrap(), 10).await.unwrap();
+    let key = left[0].task.touch.key;
+    let done = store.command_again(&main, commands[1].key).await.unwrap();
+    let again = store.command_again(&main, key).await.unwrap();
+    let due = store.due_commands(take(10)).await.unwrap();
+
+    assert_eq!((left.len(), elsewhere.len()), (1, 0));
+    assert_eq!((left[0].why.as_str(), key), ("HTTP 422", commands[0].key));
+    assert_eq!((done, again), (0, 1), "what was taken back is left alone");
+    assert_eq!(due.iter().map(|one| (one.id, one.tries)).collect::<Vec<_>>(), [(commands[0].id, 0)]);
+    assert_eq!(store.left_tasks(&main, 10).await.unwrap(), []);
 }
 
 pub async fn a_connector_gets_its_own_commands_only(fixture: &impl Fixture) {

@@ -67,6 +67,16 @@ pub async fn an_event_that_changes_nothing_is_shown_and_takes_one_row(fixture: &
     assert_eq!(store.event(&main, "website", opened.event.digest).await.unwrap(), Some(opened.event));
 }
 
+pub async fn what_there_is_can_be_named(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.workspaces().await.unwrap(), Vec::<String>::new());
+    enroll(&store, ["ada@example.com", "bob@example.com"]).await;
+
+    assert_eq!(store.workspaces().await.unwrap(), ["main"]);
+    assert_eq!(store.owners(&Workspace::main()).await.unwrap(), [owner().as_str()]);
+    assert_eq!(store.owners(&Workspace::new("other").unwrap()).await.unwrap(), Vec::<String>::new());
+}
+
 pub async fn tasks_are_listed_for_their_owner(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let main = Workspace::main();

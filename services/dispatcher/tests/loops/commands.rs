@@ -113,6 +113,7 @@ async fn a_refused_withdrawal_is_given_up_at_once() {
 
     assert_eq!(answers(&stage), [CommandResult::GivenUp("HTTP 422".to_owned())]);
     assert_eq!(crm.withdrawals(), 1);
+    assert_eq!(stage.notes.left.lock().unwrap().len(), 1, "it is counted");
     running.end().await;
 }
 

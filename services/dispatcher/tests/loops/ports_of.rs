@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::catalog::Catalog;
-use domain::id::{ConnectorName, TouchId, Workspace};
+use domain::id::{ConnectorName, TouchId, TouchKey, Workspace};
 use domain::input::{Input, TimerInput, TouchReport};
 use domain::time::BusinessClock;
 use domain::touch::{Lane, TimerKind};
@@ -52,6 +52,8 @@ pub(crate) struct Notes {
     pub(crate) answers: Mutex<Vec<(Timestamp, CommandResult)>>,
     pub(crate) taken_at_once: AtomicUsize,
     pub(crate) leases: Mutex<Vec<Duration>>,
+    /// The connectors at which a task was left.
+    pub(crate) left: Mutex<Vec<String>>,
     pub(crate) draws: Mutex<Vec<Draw>>,
 }
 
@@ -195,6 +197,11 @@ impl Commands for Ports {
         let taken = self.out(|store| async move { store.due_commands(take).await }).await?;
         self.notes.taken_at_once.fetch_max(taken.len(), Ordering::Relaxed);
         Ok(taken)
+    }
+
+    async fn command_again(&self, workspace: &Workspace, touch: TouchKey) -> StoreResult<usize> {
+        let workspace = workspace.clone();
+        self.out(move |store| async move { store.command_again(&workspace, touch).await }).await
     }
 
     async fn finish_commands(&self, results: Vec<(i64, CommandResult)>) -> StoreResult<()> {

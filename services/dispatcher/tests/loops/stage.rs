@@ -78,12 +78,16 @@ impl Clock for StageClock {
     }
 }
 
-struct Silent;
+/// Notes what was left, and is silent of the rest.
+struct Silent(Arc<Notes>);
 
 impl Observer for Silent {
     fn attempt(&self, _: &str, _: &'static str, _: Duration) {}
     fn lateness(&self, _: Duration) {}
     fn passed_over(&self, _: &'static str) {}
+    fn left(&self, connector: &str) {
+        self.0.left.lock().unwrap().push(connector.to_owned());
+    }
     fn waiting(&self, _: &str, _: Duration) {}
     fn connection(&self, _: &str, _: Connection, _: usize) {}
     fn troubled(&self, _: Option<&str>) {}
@@ -266,7 +270,7 @@ spec:
             new_worker: Arc::new(move || {
                 WorkerId(Uuid::from_u128(began + u128::from(next.fetch_add(1, Ordering::Relaxed))))
             }),
-            observer: Arc::new(Silent),
+            observer: Arc::new(Silent(Arc::clone(&self.notes))),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(dispatcher::run(self.settings.clone(), deps, stop.clone()));

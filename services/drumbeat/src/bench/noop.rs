@@ -125,6 +125,10 @@ impl dispatcher::Observer for Seen {
         self.count(why);
     }
 
+    fn left(&self, _: &str) {
+        self.count("left");
+    }
+
     fn waiting(&self, _: &str, _: Duration) {
         self.count("waited");
     }

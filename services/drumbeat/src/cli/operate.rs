@@ -83,6 +83,9 @@ pub(crate) struct TaskListArgs {
     /// Only tasks of this contact (e-mail address, phone number or CRM id).
     #[arg(long)]
     pub(crate) contact: Option<String>,
+    /// Tasks that stay in the CRM, since it refused to take them back or could not for a day.
+    #[arg(long, conflicts_with_all = ["owner", "channel", "state", "contact"])]
+    pub(crate) left: bool,
     /// At most this many.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
@@ -238,7 +241,8 @@ pub(crate) struct AsideListArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct RedriveArgs {
-    /// Keys of failed or unknown touches, as `tasks list --state failed` shows them.
+    /// Keys of failed or unknown touches, as `tasks list --state failed` shows them, or of tasks that stay in the CRM (`tasks list
+    /// --left`), which are taken back then.
     #[arg(value_parser = task_key)]
     pub(crate) keys: Vec<uuid::Uuid>,
     /// All failed touches of the workspace.

@@ -4,6 +4,7 @@ use domain::decision::DecisionRecord;
 use engine::{Action, Subject};
 use ports::content::{Content as _, DocumentKind};
 use ports::dispatch::{Flag, FlagState, Flags as _};
+use ports::queries::Queries as _;
 use serde_json::json;
 
 use super::actor;
@@ -19,7 +20,7 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
             "--until is for enrollments; a pause of this scope holds until `resume`".to_owned(),
         )),
         Some(flag) => {
-            known(&bench, global, &flag).await?;
+            known(&bench, global, &flag, FlagState::Stopped).await?;
             set(&bench, global, flag, FlagState::Stopped).await
         }
         None => one(&bench, global, &args.scope, Action::Pause { until: args.until }).await,
@@ -29,7 +30,12 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
 pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
     match flag(global, &args.scope) {
-        Some(flag) => set(&bench, global, flag, FlagState::Clear).await,
+        Some(flag) => {
+            if !bench.store.stopped().await?.contains(&flag) {
+                known(&bench, global, &flag, FlagState::Clear).await?;
+            }
+            set(&bench, global, flag, FlagState::Clear).await
+        }
         None => one(&bench, global, &args.scope, Action::Resume).await,
     }
 }
@@ -48,8 +54,9 @@ fn flag(global: &Global, scope: &Scope) -> Option<Flag> {
     scope.all.then(|| Flag::Workspace(workspace()))
 }
 
-/// A pause of something that does not exist would stop nothing, and say that it did.
-async fn known(bench: &Workbench, global: &Global, flag: &Flag) -> Result<(), Failure> {
+/// A pause of something that does not exist would stop nothing, and say that it did. An owner may be paused ahead, before there is
+/// anything of theirs.
+async fn known(bench: &Workbench, global: &Global, flag: &Flag, state: FlagState) -> Result<(), Failure> {
     let (what, names): (String, Vec<String>) = match flag {
         Flag::Cadence(workspace, cadence) => {
             let documents = bench.store.current(workspace).await?;
@@ -61,17 +68,23 @@ async fn known(bench: &Workbench, global: &Global, flag: &Flag) -> Result<(), Fa
             names.push("inbox".to_owned());
             (connector.to_string(), names)
         }
-        Flag::All | Flag::Workspace(_) | Flag::Owner(..) => return Ok(()),
+        Flag::Owner(workspace, owner) => (owner.to_string(), bench.store.owners(workspace).await?),
+        Flag::Workspace(workspace) => (workspace.to_string(), bench.workspaces().await?),
+        Flag::All => return Ok(()),
     };
     if names.contains(&what) {
         return Ok(());
     }
-    Err(Failure::Refused(format!(
-        "there is no {} in workspace {}; there are: {}",
-        super::dispatch::name(flag),
-        global.workspace,
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-    )))
+    let there = output::known_names(&what, &names);
+    if state == FlagState::Stopped && matches!(flag, Flag::Owner(..)) {
+        eprintln!("note: nothing in workspace {} has the owner {what} yet; {there}", global.workspace);
+        return Ok(());
+    }
+    let within = match flag {
+        Flag::Workspace(_) => String::new(),
+        _ => format!(" in workspace {}", global.workspace),
+    };
+    Err(Failure::Refused(format!("there is no {}{within}; {there}", super::dispatch::name(flag))))
 }
 
 async fn set(bench: &Workbench, global: &Global, flag: Flag, state: FlagState) -> Outcome {

@@ -44,6 +44,9 @@ fn unknown(key: TouchKey) -> Failure {
 }
 
 async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome {
+    if args.left {
+        return list_left(bench, global, args.limit).await;
+    }
     let contact = match &args.contact {
         None => None,
         Some(who) => Some(find(bench, global, who).await?),
@@ -56,6 +59,13 @@ async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome
         limit: args.limit,
     };
     let tasks = bench.store.tasks(&global.workspace, &filter).await?;
+    if let (true, Some(owner)) = (tasks.is_empty(), &filter.owner) {
+        let owners = bench.store.owners(&global.workspace).await?;
+        if !owners.iter().any(|name| name == owner.as_str()) {
+            let there = output::known_names(owner.as_str(), &owners);
+            eprintln!("note: nothing in workspace {} has the owner {owner}; {there}", global.workspace);
+        }
+    }
     let listed: Vec<Value> = tasks.iter().map(brief).collect();
     output::show(global.output, &listed, || {
         let rows = tasks.iter().map(|task| {
@@ -73,6 +83,36 @@ async fn list(bench: &Workbench, global: &Global, args: TaskListArgs) -> Outcome
         });
         let header = ["DUE", "CHANNEL", "STATE", "CONTACT", "CADENCE", "STEP", "OWNER", "NOTE", "KEY"];
         output::table_or(&output::table(header, rows), "no such tasks");
+    })
+}
+
+/// What should be gone from the CRM, and is not.
+async fn list_left(bench: &Workbench, global: &Global, limit: usize) -> Outcome {
+    let left = bench.store.left_tasks(&global.workspace, limit).await?;
+    let listed: Vec<Value> = left
+        .iter()
+        .map(|one| {
+            let mut task = brief(&one.task);
+            task["left"] = json!({ "why": one.why, "since": one.since });
+            task
+        })
+        .collect();
+    output::show(global.output, &listed, || {
+        let rows = left.iter().map(|one| {
+            let touch = &one.task.touch;
+            [
+                output::moment(one.since),
+                touch.lane.connector.to_string(),
+                touch.remote_id.clone().unwrap_or_default(),
+                who(&one.task),
+                one.task.enrollment.cadence.to_string(),
+                touch.step.to_string(),
+                one.why.clone(),
+                touch.key.to_string(),
+            ]
+        });
+        let header = ["SINCE", "CONNECTOR", "ID", "CONTACT", "CADENCE", "STEP", "WHY", "KEY"];
+        output::table_or(&output::table(header, rows), "no task stays in a CRM that should be gone");
     })
 }
 

@@ -1,5 +1,6 @@
 //! What commands that talk to the store work with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::decision::{Decision, DecisionRecord};
@@ -7,6 +8,7 @@ use domain::id::{EnrollmentUid, SourceName};
 use domain::identity::{CrmId, Email, HashKeys, Phone, SubjectKeys};
 use engine::{Act, Action, Actor, Catalogs, People, Subject};
 use ports::clock::Clock;
+use ports::queries::Queries as _;
 use runtime::config::Config;
 use store::Store;
 
@@ -36,9 +38,22 @@ impl Workbench {
                 path.display()
             );
         }
+        let known = workspaces(&config, &store).await?;
+        let asked = global.workspace.as_str();
+        if !known.iter().any(|name| name == asked) {
+            eprintln!(
+                "note: nothing is stored in workspace {asked}, and no source or connector names it; {}",
+                crate::output::known_names(asked, &known)
+            );
+        }
         let catalogs = Arc::new(Catalogs::new(Arc::<Store>::clone(&store), wiring::defaults(&config)?));
         let keys = wiring::keys(&config)?;
         Ok(Self { config, clock, store, catalogs, keys })
+    }
+
+    /// The workspaces that are configured, or in which something is stored.
+    pub(super) async fn workspaces(&self) -> Result<Vec<String>, Failure> {
+        workspaces(&self.config, &self.store).await
     }
 
     /// Lets the person at the keyboard act.
@@ -67,6 +82,14 @@ impl Workbench {
     pub(super) fn people(&self) -> People {
         People::new(Arc::<Store>::clone(&self.store), Arc::clone(&self.catalogs))
     }
+}
+
+async fn workspaces(config: &Config, store: &Store) -> Result<Vec<String>, Failure> {
+    let mut names: BTreeSet<String> = store.workspaces().await?.into_iter().collect();
+    names.insert(domain::id::Workspace::main().to_string());
+    names.extend(config.sources.iter().map(|source| source.workspace.to_string()));
+    names.extend(config.connectors.iter().map(|connector| connector.workspace.to_string()));
+    Ok(names.into_iter().collect())
 }
 
 /// An enrollment's id, or a person.

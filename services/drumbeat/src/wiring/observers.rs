@@ -66,6 +66,10 @@ impl dispatcher::Observer for Observers {
         tracing::debug!(why, "a due touch was not marked");
     }
 
+    fn left(&self, connector: &str) {
+        self.metrics.withdrawal_given_up(connector);
+    }
+
     fn waiting(&self, connector: &str, wait: Duration) {
         self.metrics.permit_waited(connector, wait);
     }

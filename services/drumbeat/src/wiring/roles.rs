@@ -96,16 +96,18 @@ impl System {
                 self.patiently("the bus", || hold_if_restored(&bus, &opened)).await?;
                 self.start_dispatcher(&opened, &catalogs)?;
             }
-            let surveyor = Surveyor {
-                store: Arc::clone(&opened),
-                topics: Arc::clone(&bus.admin),
-                clock: Arc::clone(&self.clock),
-                metrics: self.observers.metrics.clone(),
-                roles: roles.to_vec(),
-            };
-            self.lifecycle.tasks().component("survey", surveyor.run(self.lifecycle.shutdown()));
             store = Some(opened);
         }
+        let surveyor = Surveyor {
+            store: store.clone(),
+            topics: Arc::clone(&bus.admin),
+            consumers: Arc::clone(&bus.consumers),
+            clock: Arc::clone(&self.clock),
+            metrics: self.observers.metrics.clone(),
+            readiness: self.observers.readiness.clone(),
+            roles: roles.to_vec(),
+        };
+        self.lifecycle.tasks().component("survey", surveyor.run(self.lifecycle.shutdown()));
         let ingest = if roles.contains(&Role::Ingest) { Some(self.start_ingest(&bus)?) } else { None };
         self.observers.readiness.set("start", Status::Ready);
         Ok(Started { lifecycle: self.lifecycle, ingest, admin: self.admin, store, claim: self.claim })
