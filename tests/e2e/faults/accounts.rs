@@ -14,8 +14,12 @@ use super::load::{Book, Kind, STEPS};
 use crate::audit;
 use crate::deployment::{Deployment, Shape};
 
-/// How long draining may take. The machine is shared, and what is left behind waits for sweeps.
+/// How long draining may stand still, and how long it may take in all. The machine is shared, what is left behind waits for
+/// sweeps, and a long run leaves much of it.
 const PATIENCE: Duration = Duration::from_secs(180);
+const MOST: Duration = Duration::from_secs(1200);
+/// How often is looked whether it stands still.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// A live enrollment must have a timer, or a touch that somebody else is to move. One statement: one moment.
 const STRANDED: &str = "
@@ -97,6 +101,7 @@ pub(crate) async fn settle_accounts(it: &Deployment, book: &Book, expected: Expe
 
 async fn drained(it: &Deployment, book: &Book) {
     let began = std::time::Instant::now();
+    let (mut moved, mut looked, mut most) = (began, began, 0);
     loop {
         let rows = it.rows(UNDER_WAY);
         let left = &rows[0];
@@ -105,7 +110,15 @@ async fn drained(it: &Deployment, book: &Book) {
         if is_over {
             return;
         }
-        if began.elapsed() > PATIENCE {
+        if looked.elapsed() > LOOK {
+            looked = std::time::Instant::now();
+            // Neither ever falls.
+            let done = left["known"].as_u64().unwrap_or(0) + it.crm.records().len() as u64;
+            if done > most {
+                (most, moved) = (done, looked);
+            }
+        }
+        if moved.elapsed() > PATIENCE || began.elapsed() > MOST {
             nothing_is_stranded(it);
             let stuck = it.rows(
                 "select t.id, t.state, t.attempt, t.fence, t.due_at, t.note, e.state as enrollment, m.kind as timer,
