@@ -30,7 +30,7 @@ const STRANDED: &str = "
 
 /// What is still under way.
 const UNDER_WAY: &str = "
-    select (select count(*) from dedupe where source = 'forms') as known,
+    select (select count(*) from dedupe) as known,
     (select count(*) from enrollments where state in ('live', 'paused')) as live,
     (select count(*) from in_flight) as flying, (select count(*) from commands where done_at is null) as commands,
     (select count(*) from outbox) as outbox";
