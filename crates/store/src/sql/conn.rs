@@ -218,7 +218,8 @@ pub(crate) async fn begin_snapshot(pool: &sqlx::PgPool) -> Result<Link, Fail> {
 /// What PostgreSQL answers. It ends a statement by itself when its time is up (`statement_timeout`), so one that is not answered
 /// even then never will be: the link is silent, and the connection is given up.
 async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Fail> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+    // Boxed, since many are waited for within one another.
+    match tokio::time::timeout(PATIENCE, Box::pin(asked)).await {
         Ok(answer) => answer.map_err(Fail::from),
         Err(_) => {
             DOUBTED_UNTIL.store(passed().saturating_add(DOUBT), Ordering::Relaxed);
