@@ -1,6 +1,6 @@
 //! Whether a body that nobody understood names somebody: what is looked for is what they were called, as people and forms write it.
 
-use domain::identity::SubjectKeys;
+use domain::identity::{CrmId, Email, Phone, SubjectKeys};
 
 /// A shorter CRM id may stand for anything.
 const LONG_ENOUGH: usize = 8;
@@ -13,9 +13,9 @@ const BETWEEN: usize = 3;
 
 /// Whether a body holds somebody's address, number or a long CRM id.
 pub(crate) fn names(body: &[u8], keys: &SubjectKeys) -> bool {
-    let email = keys.email.as_ref().map(|email| email.as_str());
-    let phone = keys.phone.as_ref().map(|phone| phone.as_str());
-    let ids = keys.crm_ids.iter().map(domain::identity::CrmId::as_str).filter(|id| id.len() >= LONG_ENOUGH);
+    let email = keys.email.as_ref().map(Email::as_str);
+    let phone = keys.phone.as_ref().map(Phone::as_str);
+    let ids = keys.crm_ids.iter().map(CrmId::as_str).filter(|id| id.len() >= LONG_ENOUGH);
     // As a form sends it.
     let encoded = email.map(|email| email.replace('@', "%40"));
     email.into_iter().chain(encoded.as_deref()).any(|text| holds(body, text))
@@ -56,7 +56,7 @@ fn holds_number(body: &[u8], phone: &str) -> bool {
                 between = 0;
             }
             b' ' | b'-' | b'.' | b'(' | b')' | b'/' if !digits.is_empty() && between < BETWEEN => {
-                between += 1
+                between += 1;
             }
             _ => {
                 if is_it(&digits) {
@@ -72,8 +72,6 @@ fn holds_number(body: &[u8], phone: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::identity::{CrmId, Email, Phone};
-
     use super::*;
 
     fn ada() -> SubjectKeys {
