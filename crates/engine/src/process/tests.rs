@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use domain::attributes::Attributes;
 use domain::catalog::{Catalog, Defaults};
-use domain::decision::Decision;
+use domain::decision::{Cause, Decision};
 use domain::event::{Detail, Event, EventKind};
 use domain::id::{Digest, EventId, SourceName, VersionId, Workspace};
 use domain::identity::{AccountKeys, HashKey, HashKeys, SubjectKeys};
@@ -188,6 +188,8 @@ fn a_repeated_event_is_recorded_as_such_and_changes_nothing() {
         world.decisions
     );
     assert!(world.contacts.is_empty() && world.outbox.is_empty());
+    let Cause::Event { id, digest, .. } = &world.decisions[0].cause else { panic!("{:?}", world.decisions) };
+    assert_eq!(id.as_str(), digest.to_hex(), "an id may be an address, and no erasure finds this record");
 }
 
 #[tokio::test]
