@@ -244,6 +244,32 @@ async fn a_member_that_comes_back_under_its_name_finds_its_partitions_waiting() 
     reader.close().await;
 }
 
+/// As when a commit of before an outage reaches the group after the member's return. On the mock cluster a rebalance takes
+/// half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_name_was_taken_says_so_and_has_its_partitions_when_it_comes_back() {
+    let name = "a_member_whose_name_was_taken_says_so_and_has_its_partitions_when_it_comes_back";
+    let Some(brokers) = real(name, "takes half a minute to rebalance") else { return };
+    let prefix = format!("taken-{:x}", RandomState::new().hash_one("taken"));
+    let bus = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
+    bus.admin.ensure().await.unwrap();
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    let twin = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
+    let mut other = Reader::join(&twin, "g", &[Topic::Events], &Positions::default()).await;
+    let until = Instant::now() + SESSION / 2;
+    while reader.step(10, Duration::from_millis(50)).await.is_ok() {
+        assert!(Instant::now() < until, "it goes on as if nothing had happened");
+        other.step(10, Duration::from_millis(50)).await.unwrap();
+    }
+    drop(other);
+    reader.close().await;
+    let back = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    assert!(Instant::now() < until, "it waited for itself");
+    back.close().await;
+}
+
 /// Members share partitions, and each record reaches the member that has its partition then. On the mock cluster a
 /// rebalance takes half a minute, so this is for a real broker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -102,8 +102,17 @@ impl KafkaConsumer {
         on_a_thread(move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner))).await
     }
 
+    /// Why librdkafka has given the member up for good; after that it does nothing any more. A named member is given up when a
+    /// commit that was under way in an outage reaches the group after its own return: the group takes it for another's.
+    fn given_up(&self) -> Option<String> {
+        self.member.as_ref()?.client().fatal_error().map(|(_, why)| why)
+    }
+
     /// Takes note of what was given and taken since the last time.
     fn hear(&mut self) -> Result<(), BusError> {
+        if let Some(why) = self.given_up() {
+            return Err(BusError::Unavailable(format!("the group has given this member up: {why}")));
+        }
         for change in self.member()?.context().changes.news() {
             match change {
                 Change::Given(places) => {
@@ -416,6 +425,11 @@ impl Consumer for KafkaConsumer {
     }
 
     async fn close(mut self: Box<Self>) {
+        if self.given_up().is_some() {
+            // The seat is for whoever comes next under the name, and need not be waited for.
+            drop(self.leave());
+            return;
+        }
         if let Some(member) = self.member.clone() {
             say_goodbye(&member, &self.seat, &self.reader, GOODBYE).await;
         }

@@ -4,6 +4,7 @@
 //! is what keeps its partitions over an outage. librdkafka therefore says no goodbye for it when it is closed, only when it
 //! unsubscribes before; and that it did is seen in the group.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,13 +17,42 @@ use super::errors::on_a_thread;
 use super::membership::MemberContext;
 use super::reader::Reader;
 
-/// Where a member sits.
-#[derive(Debug, Clone)]
+/// The seats of a process in its groups, by group and number.
+#[derive(Debug, Default)]
+pub(super) struct Seats {
+    taken: Mutex<BTreeSet<(String, usize)>>,
+}
+
+impl Seats {
+    /// Takes the first seat of a group that is free: who comes back after a member was given up has its name, and with it
+    /// its partitions.
+    pub(super) fn take(self: &Arc<Self>, group: String, instance: Option<&str>) -> Seat {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut number = 0;
+        while !taken.insert((group.clone(), number)) {
+            number += 1;
+        }
+        let name = instance.map(|instance| format!("{instance}-{number}"));
+        Seat { group, name, number, seats: Arc::clone(self) }
+    }
+}
+
+/// Where a member sits, until it is dropped.
+#[derive(Debug)]
 pub(super) struct Seat {
     /// The group's full name.
     pub(super) group: String,
     /// What the group knows the member by; `None`: by an id that the group gives it each time.
     pub(super) name: Option<String>,
+    number: usize,
+    seats: Arc<Seats>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let key = (std::mem::take(&mut self.group), self.number);
+        self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
 }
 
 /// How long one look at the messages takes, while which librdkafka calls back.

@@ -18,7 +18,6 @@ mod reader;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub use self::config::{KafkaConfig, TopicLayout};
 use self::consumer::KafkaConsumer;
 use self::context::Context;
 use self::errors::on_a_thread;
-use self::leaving::Seat;
+use self::leaving::Seats;
 use self::publisher::Producers;
 use self::reader::Reader;
 
@@ -50,8 +49,8 @@ struct Shared {
     admin: AdminClient<Context>,
     /// By the group's full name: who can ask what it has committed.
     askers: Mutex<BTreeMap<String, Arc<Mutex<Reader>>>>,
-    /// How often a group was joined: members of one process are told apart.
-    joined: AtomicUsize,
+    /// Members of one process are told apart.
+    seats: Arc<Seats>,
 }
 
 impl Shared {
@@ -94,7 +93,7 @@ impl KafkaBus {
                     producers,
                     admin,
                     askers: Mutex::default(),
-                    joined: AtomicUsize::new(0),
+                    seats: Arc::default(),
                 }),
             })
         })
@@ -133,9 +132,7 @@ impl Consumers for KafkaBus {
         let reader = self.reader().await?;
         let shared = &self.shared;
         let group = shared.config.group_named(group);
-        let nth = shared.joined.fetch_add(1, Ordering::Relaxed);
-        let name = shared.config.instance.as_ref().map(|instance| format!("{instance}-{nth}"));
-        let seat = Seat { group, name };
+        let seat = shared.seats.take(group, shared.config.instance.as_deref());
         let consumer =
             KafkaConsumer::join(&shared.config, shared.cluster.clone(), (seat, topics), (reader, starts))?;
         Ok(Box::new(consumer))
