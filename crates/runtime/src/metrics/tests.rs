@@ -39,6 +39,7 @@ fn recorded() -> String {
     metrics.store_answered("unit", moment, Some("conflict"));
     metrics.connector("crm", ConnectorState::Busy, 1);
     metrics.connector("crm", ConnectorState::Paused, 4);
+    metrics.withdrawal_given_up("crm");
     metrics.set_aside("quarantine", 9);
     metrics.render().expect("it renders")
 }
@@ -65,6 +66,7 @@ fn what_is_recorded_is_exposed() {
         "drumbeat_dispatch_duration_seconds_count{crm=\"crm\"} 1",
         "drumbeat_crm_ratelimit_wait_seconds_count{crm=\"crm\"} 1",
         "drumbeat_touches_crossed_total{crm=\"crm\"} 1",
+        "drumbeat_withdrawals_given_up_total{crm=\"crm\"} 1",
         "drumbeat_dead_letters_total{stage=\"decide\"} 1",
         "drumbeat_consumer_lag{group=\"enrollment\",partition=\"3\",topic=\"events\"} 12",
         "drumbeat_store_duration_seconds_count{operation=\"mark\"} 1",
