@@ -156,7 +156,6 @@ fn kafka(config: &Config) -> Result<KafkaConfig, Failure> {
     Ok(KafkaConfig {
         prefix: bus.topics.prefix.as_str().to_owned(),
         group: bus.group.as_str().to_owned(),
-        instance: Some(fresh_id().to_string()),
         layout: TopicLayout {
             partitions: i32::try_from(bus.topics.partitions.get()).map_err(too_many)?,
             replication: i32::from(bus.topics.replication.get()),
