@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use store::{Store, StoreConfig};
 
 use crate::exit::Failure;
-use crate::wiring::{fresh_id, random_key};
+use crate::wiring::random_key;
 
 /// The bus, in its parts.
 #[derive(Clone)]
