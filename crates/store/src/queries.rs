@@ -313,10 +313,10 @@ impl Queries for Store {
     async fn workspaces(&self) -> StoreResult<Vec<String>> {
         let read = async {
             let mut conn = self.database.reader().await?;
-            // One look into the key a workspace, however many people there are.
+            // One look into the index a workspace, however much was decided.
             let stmt = conn
-                .stmt("with recursive known(workspace) as (select min(i.workspace) from identities i union all ")
-                .sql("select (select min(i.workspace) from identities i where i.workspace > k.workspace) ")
+                .stmt("with recursive known(workspace) as (select min(r.workspace) from decisions r union all ")
+                .sql("select (select min(r.workspace) from decisions r where r.workspace > k.workspace) ")
                 .sql("from known k where k.workspace is not null) ")
                 .sql("select k.workspace from known k where k.workspace is not null ")
                 .sql("union select d.workspace from documents d order by workspace");
