@@ -3,7 +3,8 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -189,6 +190,86 @@ async fn a_topic_that_is_missing_is_unavailable_until_it_is_made() {
     reader.close().await;
 }
 
+/// So long a group waits for a member that says nothing.
+const SESSION: Duration = Duration::from_secs(45);
+
+/// A configuration whose members have names, and are waited for.
+fn named(brokers: &str, prefix: &str) -> KafkaConfig {
+    let mut config = config(brokers, prefix);
+    config.instance = Some(format!("{prefix}-process"));
+    config.options.insert("session.timeout.ms".to_owned(), SESSION.as_millis().to_string());
+    config
+}
+
+/// Of the process that is to be killed: brokers and prefix.
+const CHILD: &str = "DRUMBEAT_TEST_MEMBER";
+
+/// The other half of the test below.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a part of a_member_that_comes_back_under_its_name_finds_its_partitions_waiting"]
+async fn holds_partitions_until_it_is_killed() {
+    let Ok(told) = std::env::var(CHILD) else { return };
+    let (brokers, prefix) = told.split_once(' ').unwrap();
+    let bus = Bus::of(&KafkaBus::connect(named(brokers, prefix)).await.unwrap());
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+    println!("\nholds all");
+    loop {
+        let _ = reader.step(10, Duration::from_millis(100)).await;
+    }
+}
+
+/// As after an outage: its id is forgotten, its name is not. On the mock cluster a rebalance takes half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_comes_back_under_its_name_finds_its_partitions_waiting() {
+    let name = "a_member_that_comes_back_under_its_name_finds_its_partitions_waiting";
+    let Some(brokers) = real(name, "takes half a minute to rebalance") else { return };
+    let prefix = format!("names-{:x}", RandomState::new().hash_one("names"));
+    let bus = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
+    bus.admin.ensure().await.unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holds_partitions_until_it_is_killed", "--ignored", "--nocapture"])
+        .env(CHILD, format!("{brokers} {prefix}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "holds all"), "the other process holds no partitions");
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let began = Instant::now();
+    let reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    assert!(began.elapsed() < SESSION / 2, "it waited for itself: {:?}", began.elapsed());
+    reader.close().await;
+}
+
+/// As when a commit of before an outage reaches the group after the member's return. On the mock cluster a rebalance takes
+/// half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_name_was_taken_says_so_and_has_its_partitions_when_it_comes_back() {
+    let name = "a_member_whose_name_was_taken_says_so_and_has_its_partitions_when_it_comes_back";
+    let Some(brokers) = real(name, "takes half a minute to rebalance") else { return };
+    let prefix = format!("taken-{:x}", RandomState::new().hash_one("taken"));
+    let bus = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
+    bus.admin.ensure().await.unwrap();
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    let twin = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
+    let mut other = Reader::join(&twin, "g", &[Topic::Events], &Positions::default()).await;
+    let until = Instant::now() + SESSION / 2;
+    while reader.step(10, Duration::from_millis(50)).await.is_ok() {
+        assert!(Instant::now() < until, "it goes on as if nothing had happened");
+        other.step(10, Duration::from_millis(50)).await.unwrap();
+    }
+    drop(other);
+    reader.close().await;
+    let back = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    assert!(Instant::now() < until, "it waited for itself");
+    back.close().await;
+}
+
 /// Members share partitions, and each record reaches the member that has its partition then. On the mock cluster a
 /// rebalance takes half a minute, so this is for a real broker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,7 +280,7 @@ async fn members_share_partitions_and_hand_them_over() {
         return;
     };
     let prefix = format!("members-{:x}", RandomState::new().hash_one("members"));
-    let bus = Bus::of(&KafkaBus::connect(config(&brokers, &prefix)).await.unwrap());
+    let bus = Bus::of(&KafkaBus::connect(named(&brokers, &prefix)).await.unwrap());
     bus.admin.ensure().await.unwrap();
     let positions = Positions::default();
     let topics = [Topic::Events];
@@ -230,8 +311,10 @@ async fn members_share_partitions_and_hand_them_over() {
     }
     assert!(read.values().all(|times| *times == 1) && read.len() == published.len());
 
+    let leaves = Instant::now();
     first.close().await;
     second.until_all_assigned(&bus, &topics).await;
+    assert!(leaves.elapsed() < SESSION / 2, "who leaves is not waited for: {:?}", leaves.elapsed());
     let more = message(Topic::Events, "0", "more");
     bus.publisher.publish(vec![more]).await.pop().unwrap().unwrap();
     assert_eq!(second.read(1).await.len(), 1, "from the store's positions: nothing again");

@@ -14,8 +14,8 @@ use crate::deployment::Deployment;
 use crate::on_each_shape;
 use crate::webhook::{Sender, event_with};
 
-/// Events of one lane at most: enough for every crash to find some on their way, few enough to be done soon.
-const MOST: usize = 120;
+/// Events of one lane at most: the load must outlast the crashes, after some of which a group waits for its dead member.
+const MOST: usize = 1_500;
 /// And at least: the crashes may be over sooner.
 const LEAST: usize = 40;
 /// Of so many events one is posted again after it was accepted, whatever was killed meanwhile.

@@ -28,6 +28,9 @@ pub struct KafkaConfig {
     pub prefix: String,
     /// What the names of groups begin with: `{group}.enrollment`.
     pub group: String,
+    /// A name that no other process has, in letters, digits and hyphens. Members of groups that have one keep their partitions
+    /// over an outage of the brokers, without a rebalance (static membership, KIP-345). `None`: every return is a newcomer's.
+    pub instance: Option<String>,
     /// How topics are made.
     pub layout: TopicLayout,
     /// How long records are kept.
@@ -48,6 +51,7 @@ impl KafkaConfig {
             brokers,
             prefix: "drumbeat".to_owned(),
             group: "drumbeat".to_owned(),
+            instance: None,
             layout: TopicLayout { partitions: 12, replication: 3 },
             retention: Retention::default(),
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
@@ -64,6 +68,7 @@ impl fmt::Debug for KafkaConfig {
             .field("brokers", &self.brokers)
             .field("prefix", &self.prefix)
             .field("group", &self.group)
+            .field("instance", &self.instance)
             .field("layout", &self.layout)
             .field("retention", &self.retention)
             .field("max_message_bytes", &self.max_message_bytes)
@@ -78,7 +83,7 @@ const OURS: &[(&str, &str)] = &[
     ("bootstrap.servers", "the brokers are set by `brokers`"),
     ("metadata.broker.list", "the brokers are set by `brokers`"),
     ("group.id", "the groups are named by `group`"),
-    ("group.instance.id", "two members of one process would have the same"),
+    ("group.instance.id", "each member is named by its process"),
     ("acks", "a message counts once all in-sync replicas have it"),
     ("request.required.acks", "a message counts once all in-sync replicas have it"),
     ("enable.idempotence", "a retry must not write a message twice"),
@@ -182,14 +187,12 @@ impl KafkaConfig {
         producer
     }
 
-    /// A member of a group.
-    pub(super) fn member(&self, group: &str) -> ClientConfig {
+    /// A member of a group, which the group knows by its own name, if it has one.
+    pub(super) fn member(&self, group: &str, name: Option<&str>) -> ClientConfig {
         let mut defaults = ClientConfig::new();
         defaults
-            // A broker's least, by default. So long a killed member keeps its partitions; and after a coordinator was away for
-            // longer, librdkafka comes back under another id, and the group waits so long for the one that it had. (Names of its
-            // own, `group.instance.id`, would spare that; but then a member that is killed while it joins is waited for as long as
-            // a rebalance may take.)
+            // A broker's least, by default. So long a killed member keeps its partitions. After a coordinator was away for longer,
+            // librdkafka asks for another id; a group that knows no name of it waits so long again for the id that it had.
             .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "1000")
             .set("fetch.error.backoff.ms", "50")
@@ -206,6 +209,9 @@ impl KafkaConfig {
             .set("auto.commit.interval.ms", "1000")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error");
+        if let Some(name) = name {
+            member.set("group.instance.id", name);
+        }
         member
     }
 
@@ -245,7 +251,7 @@ mod tests {
     fn options_change_defaults_but_not_what_the_guarantees_rest_on() {
         let config = with_option("session.timeout.ms", "30000");
         config.check().unwrap();
-        assert_eq!(config.member("g").get("session.timeout.ms"), Some("30000"));
+        assert_eq!(config.member("g", None).get("session.timeout.ms"), Some("30000"));
 
         for (name, _) in OURS {
             let problem = with_option(name, "x").check().unwrap_err();
@@ -270,7 +276,7 @@ mod tests {
         for pace in [Pace::AtOnce, Pace::Gathering] {
             config.producer(pace).create::<BaseProducer>().unwrap();
         }
-        config.member("drumbeat.enrollment").create::<BaseConsumer>().unwrap();
+        config.member("drumbeat.enrollment", Some("a-1")).create::<BaseConsumer>().unwrap();
         config.reader().create::<BaseConsumer>().unwrap();
     }
 }

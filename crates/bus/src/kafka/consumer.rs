@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::config::KafkaConfig;
 use super::context::{Change, Place};
 use super::errors::{error_of, made, on_a_thread};
+use super::leaving::{Seat, say_goodbye};
 use super::membership::{MemberContext, list_of};
 use super::partitions::{Partitions, Reading};
 use super::reader::{Reader, record_of};
@@ -27,6 +28,8 @@ use crate::JUDGE_EVERY;
 
 /// How long leaving the group may take; beyond that it times out of it.
 const LEAVE: Duration = Duration::from_secs(5);
+/// Of which so much to be heard by the group.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How many bytes of payload are taken in at once.
 const MOST_BYTES_AHEAD: usize = 16 * 1024 * 1024;
@@ -39,6 +42,7 @@ type Member = StreamConsumer<MemberContext>;
 pub(super) struct KafkaConsumer {
     config: KafkaConfig,
     cluster: String,
+    seat: Seat,
     member: Option<Arc<Member>>,
     reader: Arc<Mutex<Reader>>,
     starts: Arc<dyn Starts>,
@@ -58,16 +62,19 @@ impl KafkaConsumer {
     pub(super) fn join(
         config: &KafkaConfig,
         cluster: String,
-        (group, topics): (&str, &[Topic]),
+        (seat, topics): (Seat, &[Topic]),
         (reader, starts): (Reader, Arc<dyn Starts>),
     ) -> Result<Self, BusError> {
-        let member: Member = made(config.member(group).create_with_context(MemberContext::default()))?;
+        let member: Member = made(
+            config.member(&seat.group, seat.name.as_deref()).create_with_context(MemberContext::default()),
+        )?;
         let names: Vec<String> = topics.iter().map(|topic| config.topic(*topic)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         member.subscribe(&names).map_err(|problem| error_of("joining the group", &problem))?;
         Ok(Self {
             config: config.clone(),
             cluster,
+            seat,
             member: Some(Arc::new(member)),
             reader: Arc::new(Mutex::new(reader)),
             starts,
@@ -95,7 +102,8 @@ impl KafkaConsumer {
         on_a_thread(move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner))).await
     }
 
-    /// Why librdkafka has given the member up for good; after that it does nothing any more, and no message says so.
+    /// Why librdkafka has given the member up for good; after that it does nothing any more. A named member is given up when a
+    /// commit that was under way in an outage reaches the group after its own return: the group takes it for another's.
     fn given_up(&self) -> Option<String> {
         self.member.as_ref()?.client().fatal_error().map(|(_, why)| why)
     }
@@ -417,6 +425,14 @@ impl Consumer for KafkaConsumer {
     }
 
     async fn close(mut self: Box<Self>) {
+        if self.given_up().is_some() {
+            // The seat is for whoever comes next under the name, and need not be waited for.
+            drop(self.leave());
+            return;
+        }
+        if let Some(member) = self.member.clone() {
+            say_goodbye(&member, &self.seat, &self.reader, GOODBYE).await;
+        }
         let gone = self.leave();
         if timeout(LEAVE, gone).await.is_err() {
             tracing::warn!(

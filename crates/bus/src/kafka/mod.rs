@@ -10,6 +10,7 @@ mod config;
 mod consumer;
 mod context;
 mod errors;
+mod leaving;
 mod membership;
 mod partitions;
 mod publisher;
@@ -28,6 +29,7 @@ pub use self::config::{KafkaConfig, TopicLayout};
 use self::consumer::KafkaConsumer;
 use self::context::Context;
 use self::errors::on_a_thread;
+use self::leaving::Seats;
 use self::publisher::Producers;
 use self::reader::Reader;
 
@@ -47,6 +49,8 @@ struct Shared {
     admin: AdminClient<Context>,
     /// By the group's full name: who can ask what it has committed.
     askers: Mutex<BTreeMap<String, Arc<Mutex<Reader>>>>,
+    /// Members of one process are told apart.
+    seats: Arc<Seats>,
 }
 
 impl Shared {
@@ -83,7 +87,14 @@ impl KafkaBus {
                 BusError::Unavailable(format!("no Kafka broker answers at {}", config.brokers.join(", ")))
             })?;
             Ok(Self {
-                shared: Arc::new(Shared { config, cluster, producers, admin, askers: Mutex::default() }),
+                shared: Arc::new(Shared {
+                    config,
+                    cluster,
+                    producers,
+                    admin,
+                    askers: Mutex::default(),
+                    seats: Arc::default(),
+                }),
             })
         })
         .await
@@ -121,8 +132,9 @@ impl Consumers for KafkaBus {
         let reader = self.reader().await?;
         let shared = &self.shared;
         let group = shared.config.group_named(group);
+        let seat = shared.seats.take(group, shared.config.instance.as_deref());
         let consumer =
-            KafkaConsumer::join(&shared.config, shared.cluster.clone(), (&group, topics), (reader, starts))?;
+            KafkaConsumer::join(&shared.config, shared.cluster.clone(), (seat, topics), (reader, starts))?;
         Ok(Box::new(consumer))
     }
 

@@ -9,6 +9,7 @@ use ports::bus::{BusError, CE_ID, PartitionState, Position, Record, Topic};
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
@@ -64,6 +65,16 @@ impl Reader {
         // It reads nothing: what comes is troubles, which are not to pile up.
         while self.consumer.poll(Duration::ZERO).is_some() {}
         Ok(noted)
+    }
+
+    /// Whether a member of this name sits in a group. The group gives named members ids that begin so.
+    pub(super) fn sits(&self, group: &str, name: &str, within: Duration) -> Result<bool, BusError> {
+        let found = self
+            .consumer
+            .fetch_group_list(Some(group), within.max(Duration::from_millis(1)))
+            .map_err(|problem| error_of("asking who is in the group", &problem))?;
+        let begin = format!("{name}-");
+        Ok(found.groups().iter().flat_map(GroupInfo::members).any(|member| member.id().starts_with(&begin)))
     }
 
     /// What a partition holds.

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use store::{Store, StoreConfig};
 
 use crate::exit::Failure;
-use crate::wiring::random_key;
+use crate::wiring::{fresh_id, random_key};
 
 /// The bus, in its parts.
 #[derive(Clone)]
@@ -156,6 +156,7 @@ fn kafka(config: &Config) -> Result<KafkaConfig, Failure> {
     Ok(KafkaConfig {
         prefix: bus.topics.prefix.as_str().to_owned(),
         group: bus.group.as_str().to_owned(),
+        instance: Some(fresh_id().to_string()),
         layout: TopicLayout {
             partitions: i32::try_from(bus.topics.partitions.get()).map_err(too_many)?,
             replication: i32::from(bus.topics.replication.get()),
