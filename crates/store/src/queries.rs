@@ -315,7 +315,9 @@ impl Queries for Store {
             let mut conn = self.database.reader().await?;
             // One look into the index a workspace, however much was decided.
             let stmt = conn
-                .stmt("with recursive known(workspace) as (select min(r.workspace) from decisions r union all ")
+                .stmt(
+                    "with recursive known(workspace) as (select min(r.workspace) from decisions r union all ",
+                )
                 .sql("select (select min(r.workspace) from decisions r where r.workspace > k.workspace) ")
                 .sql("from known k where k.workspace is not null) ")
                 .sql("select k.workspace from known k where k.workspace is not null ")
