@@ -79,7 +79,6 @@ mod tests {
             email: Some(Email::parse("ada@example.com").unwrap()),
             phone: Some(Phone::parse("+14155550100").unwrap()),
             crm_ids: vec![CrmId::new("0035g00000XyZab").unwrap(), CrmId::new("101").unwrap()],
-            ..SubjectKeys::default()
         }
     }
 
