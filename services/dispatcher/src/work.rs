@@ -369,13 +369,16 @@ impl<'l> Work<'l> {
         self.resting = Some(tokio::time::sleep(time).boxed());
     }
 
-    /// Does some work of the store while requests are in flight: a slow store must not keep their results back.
+    /// Does some work of the store while everything else goes on: a slow store must not keep results back, and a mark that is
+    /// begun holds a connection and locks, for which the work may have to wait.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
                 Some(ended) = self.flying.next(), if !self.flying.is_empty() => self.land(ended).await,
+                mark = outcome(&mut self.marking) => self.marked(mark),
+                looked = outcome(&mut self.looking) => self.looked(looked),
                 done = &mut work => return done,
             }
         }
