@@ -53,6 +53,26 @@ async fn a_task_is_taken_back_with_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn commands_that_wait_for_what_a_mark_holds_do_not_keep_the_mark_from_ending() {
+    let stage = Stage::new().await;
+    let crm = Arc::new(stage.crm());
+    let running = withdrawn(&stage, &crm, 1).await;
+    stage.notes.slow_marks.lock().unwrap().push(Duration::from_secs(5));
+
+    stage.enroll(&who(1)).await;
+    stage.until("the mark holds", || stage.notes.slow_marks.lock().unwrap().is_empty()).await;
+    stage.opt_out(&who(0)).await;
+    let both = async {
+        stage.until("the task is taken back", || answers(&stage).len() == 1).await;
+        stage.until_state(&who(1), TouchState::Open).await;
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), both).await;
+
+    assert!(ended.is_ok(), "each waits for the other");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_withdrawal_is_tried_for_about_a_day_and_then_given_up() {
     let stage = Stage::new().await;
     let crm = Arc::new(stage.crm());

@@ -38,6 +38,8 @@ pub(crate) struct Notes {
     calls: Mutex<BTreeMap<&'static str, Vec<Duration>>>,
     /// How long the answers to the next marks take.
     pub(crate) slow_marks: Mutex<Vec<Duration>>,
+    /// What marks hold from their begin to their end, and taking commands waits for: a connection, or a lock.
+    held: tokio::sync::Mutex<()>,
     /// How many touches each mark was of.
     pub(crate) marked_at_once: Mutex<Vec<usize>>,
     /// What every settling but that of attempts is answered with.
@@ -152,6 +154,7 @@ impl Dispatch for Ports {
 
     async fn mark(&self, worker: WorkerId, requests: Vec<MarkRequest>) -> StoreResult<Vec<Marked>> {
         self.note("mark");
+        let _held = self.notes.held.lock().await;
         self.notes.marked_by.lock().unwrap().push(worker);
         self.notes.marked_at_once.lock().unwrap().push(requests.len());
         let marked = self.out(|store| async move { store.mark(worker, requests).await }).await;
@@ -194,6 +197,7 @@ impl Commands for Ports {
     async fn due_commands(&self, take: Take) -> StoreResult<Vec<Command>> {
         self.note(if take.connector.as_str() == "crm" { "commands" } else { "commands of another" });
         self.notes.leases.lock().unwrap().push(take.lease);
+        let _held = self.notes.held.lock().await;
         let taken = self.out(|store| async move { store.due_commands(take).await }).await?;
         self.notes.taken_at_once.fetch_max(taken.len(), Ordering::Relaxed);
         Ok(taken)
