@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cadence::Outcome as CadenceOutcome;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::id::{
     CadenceName, ContactId, Digest, EnrollmentId, EnrollmentUid, EventId, SourceName, StepId, TouchId,
     TouchKey, Workspace,
@@ -70,6 +70,20 @@ pub enum Cause {
         /// Which touch.
         touch: TouchId,
     },
+}
+
+impl Cause {
+    /// An event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self::Event {
+            digest: event.digest,
+            id: event.id.clone(),
+            source: event.source.clone(),
+            kind: event.kind,
+            occurred_at: event.occurred_at,
+        }
+    }
 }
 
 /// One thing decided.

@@ -86,13 +86,7 @@ fn ignored(input: &EventInput, why: Note) -> DecisionRecord {
     let event = &input.event;
     DecisionRecord {
         workspace: event.workspace.clone(),
-        cause: Cause::Event {
-            digest: event.digest,
-            id: event.id.clone(),
-            source: event.source.clone(),
-            kind: event.kind,
-            occurred_at: event.occurred_at,
-        },
+        cause: Cause::of(event),
         contact: None,
         at: input.received_at,
         items: vec![Decision::Ignored { why }],

@@ -61,13 +61,7 @@ fn event(body: &[u8]) -> StoreResult<Event> {
 fn nothing(event: &Event, at: jiff::Timestamp, contact: ContactId) -> DecisionRecord {
     DecisionRecord {
         workspace: event.workspace.clone(),
-        cause: Cause::Event {
-            digest: event.digest,
-            id: event.id.clone(),
-            source: event.source.clone(),
-            kind: event.kind,
-            occurred_at: event.occurred_at,
-        },
+        cause: Cause::of(event),
         contact: Some(contact),
         at,
         items: Vec::new(),

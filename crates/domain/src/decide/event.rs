@@ -16,13 +16,7 @@ pub(super) fn fold(world: &mut World, input: &EventInput) -> Result<(), OutOfIds
     let mut f = Folding::of_event(world, input);
     happen(&mut f)?;
     let event = &input.event;
-    f.finish(Cause::Event {
-        digest: event.digest,
-        id: event.id.clone(),
-        source: event.source.clone(),
-        kind: event.kind,
-        occurred_at: event.occurred_at,
-    });
+    f.finish(Cause::of(event));
     Ok(())
 }
 

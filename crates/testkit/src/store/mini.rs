@@ -181,13 +181,7 @@ impl Mini {
             EventKind::Unsubscribed => end_all(world, contact, EnrollmentState::Exited),
             _ => {}
         }
-        let cause = Cause::Event {
-            digest: event.digest,
-            id: event.id.clone(),
-            source: event.source.clone(),
-            kind: event.kind,
-            occurred_at: event.occurred_at,
-        };
+        let cause = Cause::of(event);
         let what = Decision::Noted { what: Note::new("seen", "an event of the suite") };
         let at = world.now;
         world.decisions.push(DecisionRecord {
