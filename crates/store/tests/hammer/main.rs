@@ -9,6 +9,7 @@ mod crew;
 #[path = "../databases/mod.rs"]
 mod databases;
 mod ledger;
+mod overtaken;
 mod run;
 mod stage;
 mod wire;

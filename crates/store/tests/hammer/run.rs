@@ -168,7 +168,7 @@ pub(crate) async fn on_postgres(
 }
 
 /// The same database by another way.
-fn through(url: &str, address: &str) -> String {
+pub(crate) fn through(url: &str, address: &str) -> String {
     let (scheme, rest) = url.split_once("://").expect("an address");
     let (server, database) = rest.split_once('/').expect("a database");
     let user = server.rsplit_once('@').map_or(String::new(), |(user, _)| format!("{user}@"));

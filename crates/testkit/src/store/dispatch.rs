@@ -15,7 +15,8 @@ use super::mini::{cadence, catalog, lane, owner};
 use super::{Fixture, Mini, StorePorts, enrolled, events, form, settle, stop};
 
 /// A worker by number.
-pub(super) fn worker(number: u128) -> WorkerId {
+#[must_use]
+pub fn worker(number: u128) -> WorkerId {
     WorkerId(Uuid::from_u128(number))
 }
 
@@ -25,7 +26,8 @@ pub(super) fn shards() -> Vec<Shard> {
 }
 
 /// Everything that is due, as the dispatcher would ask to mark it.
-pub(super) fn request(picked: &Picked, body: &str) -> MarkRequest {
+#[must_use]
+pub fn request(picked: &Picked, body: &str) -> MarkRequest {
     MarkRequest {
         touch: picked.touch,
         fence: picked.fence,
@@ -41,7 +43,7 @@ pub(super) fn request(picked: &Picked, body: &str) -> MarkRequest {
 }
 
 /// Enrolls people with touches that are due at once.
-pub(super) async fn enroll(store: &Arc<dyn StorePorts>, people: impl IntoIterator<Item = &str>) {
+pub async fn enroll(store: &Arc<dyn StorePorts>, people: impl IntoIterator<Item = &str>) {
     let now = store.now().await.unwrap();
     let inputs: Vec<_> =
         people.into_iter().map(|who| form(&format!("enroll {who}"), who, now).input()).collect();
@@ -49,7 +51,7 @@ pub(super) async fn enroll(store: &Arc<dyn StorePorts>, people: impl IntoIterato
 }
 
 /// All due touches.
-pub(super) async fn due(store: &Arc<dyn StorePorts>) -> Vec<Picked> {
+pub async fn due(store: &Arc<dyn StorePorts>) -> Vec<Picked> {
     store.pick(&all(10_000)).await.unwrap()
 }
 
