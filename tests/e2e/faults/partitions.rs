@@ -51,14 +51,14 @@ fn links_that_fall_silent_lose_nothing_and_double_nothing() {
         broker.connect(near, &format!("127.0.0.1:{second}"));
         let mut it = Deployment::prepare(trial.name, servers.shape());
         it.reconfigure("[security]", "[dispatch]\nconcurrency = 64\n\n[security]");
-        let crm = it.crm.url();
+        let crm = it.crm.host();
         let wires = [
             Wire::to(servers.database()).await,
             Wire::to(servers.database()).await,
             broker,
-            Wire::to(crm.trim_start_matches("http://")).await,
+            Wire::to(&crm).await,
         ];
-        it.reconfigure(&crm, &format!("http://{}", wires[3].address()));
+        it.reconfigure(&crm, &wires[3].address());
         it.apply(CONTENT);
         let url = |wire: &Wire| it.store_url().replace(servers.database(), &wire.address());
         let (dispatcher, enrollment) = (url(&wires[0]), url(&wires[1]));

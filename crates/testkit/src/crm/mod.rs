@@ -37,6 +37,12 @@ impl FakeCrm {
         format!("http://{}/api", self.address)
     }
 
+    /// `host:port`.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
     /// What keys mean from now on.
     pub fn treat_keys(&self, keys: Keys) {
         self.state().keys = keys;
