@@ -7,38 +7,30 @@ use std::sync::Arc;
 
 use crate::databases::PostgresDatabase;
 use crate::run::{Plan, TURN, on_postgres, seed, tell};
-use crate::wire::{Rewrite, Wire};
+use crate::wire::{Rewrite, Wire, server};
 
 /// How often a control may try, and for how long each time.
 const TRIES: u64 = 12;
 const SECONDS: u64 = 4;
 
-/// Runs the hammer with a rule left out until something of that kind is found; `false`: there is no PostgreSQL.
-async fn must_find(name: &str, kinds: &[&str], rewrite: Rewrite) -> bool {
+/// Runs the hammer with a rule left out until something of that kind is found; of no use without PostgreSQL.
+async fn must_find(name: &str, kinds: &[&str], rewrite: Rewrite) {
     let _turn = TURN.lock().await;
     let seed = seed();
     let mut last = Vec::new();
     for again in 0..TRIES {
-        let Some(database) = PostgresDatabase::make(name).await else { return false };
+        let Some(database) = PostgresDatabase::make(name).await else { return };
         let wire = Wire::tap(server(&database.url()), rewrite).await;
         let plan = Plan { seconds: SECONDS, people: 60, units: 3, dispatchers: 5, flaggers: 3 };
         let (shared, history) = on_postgres(&database, Some(&wire.address()), (&plan, seed + again)).await;
         tell(&Arc::clone(&shared), &history);
         assert!(wire.hits() > 0, "{name}: the statement is not there any more: the control controls nothing");
         if history.found.iter().any(|found| kinds.iter().any(|kind| found.starts_with(kind))) {
-            return true;
+            return;
         }
         last = history.found;
     }
     panic!("{name}: nothing of {kinds:?} was found with the rule left out, but {last:?}");
-}
-
-/// Host and port of an address.
-pub(crate) fn server(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let server = rest.split('/').next().unwrap_or_default();
-    let server = server.rsplit_once('@').map_or(server, |(_, server)| server);
-    if server.contains(':') { server.to_owned() } else { format!("{server}:5432") }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -48,35 +40,6 @@ async fn marks_that_take_no_epoch_lock_are_found_out() {
             .then(|| text.replace("pg_advisory_xact_lock_shared(", "int4larger("))
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn exits_that_leave_the_touch_row_alone_are_found_out() {
-    must_find("exits leave the touch alone", &["stop:"], exits_leave_the_touch_alone).await;
-}
-
-/// A unit neither locks touches and timers, nor writes what an exit does to them; it is told that it did. The mark's own
-/// statements skip what is locked, and stay as they are.
-fn exits_leave_the_touch_alone(text: &str) -> Option<String> {
-    for lock in [" for no key update of t", " for no key update of m"] {
-        if let Some(text) = text.strip_suffix(lock) {
-            return Some(text.to_owned());
-        }
-    }
-    if text.starts_with("update touches set") && text.contains("v.fence") {
-        let (_, rows) = text.split_once(" from ")?;
-        return Some(format!(
-            "with done as ({text} and v.state <> 'withdrawn' returning 1) select 1 from touches, {rows}"
-        ));
-    }
-    if text.starts_with("delete from timers where enrollment") {
-        let (_, rows) = text.split_once("delete from ")?;
-        return Some(format!(
-            "with done as ({text} and enrollment in (select e.id from enrollments e where e.state in ('live', 'paused')) \
-             returning 1) select 1 from {rows}"
-        ));
-    }
-    None
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

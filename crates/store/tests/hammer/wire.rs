@@ -55,6 +55,14 @@ impl Wire {
     }
 }
 
+/// Host and port of an address.
+pub(crate) fn server(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let server = rest.split('/').next().unwrap_or_default();
+    let server = server.rsplit_once('@').map_or(server, |(_, server)| server);
+    if server.contains(':') { server.to_owned() } else { format!("{server}:5432") }
+}
+
 /// Passes the client's messages on: `Parse` carries the text of a statement.
 async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
