@@ -1,6 +1,8 @@
 //! What only PostgreSQL can do: many writers, plans, days of events, an operator who migrates.
 
 mod databases;
+#[path = "postgres/silence.rs"]
+mod silence;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
 //! What tests of several crates share: the conformance suites of the store and the bus, which every adapter of a port
-//! passes, and a CRM over HTTP that remembers and misbehaves on demand.
+//! passes, a CRM over HTTP that remembers and misbehaves on demand, and wires that fall silent.
 //!
 //! A dev-dependency only: it never ships, and it never decides what is right. The suites say what a port promises, in terms
 //! of that port alone.
@@ -7,3 +7,4 @@
 pub mod bus;
 pub mod crm;
 pub mod store;
+pub mod wires;

@@ -20,7 +20,6 @@ mod poison;
 mod rates;
 mod servers;
 mod stalls;
-mod wires;
 
 use std::sync::{Mutex, PoisonError};
 

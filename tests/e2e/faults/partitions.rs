@@ -7,9 +7,9 @@ use super::accounts::{self, Expected, Words};
 use super::load::{CONTENT, Load};
 use super::rates::told;
 use super::servers::{Places, Servers};
-use super::wires::{Cut, Wire};
 use super::{PAIRS, trial};
 use crate::deployment::Deployment;
+use testkit::wires::{Cut, Wire};
 
 /// A silence is noticed within fifteen seconds, and over within five; on a machine that others use too, no later than this.
 const NOTICED: Duration = Duration::from_secs(40);

@@ -232,8 +232,10 @@ impl Database {
     pub(crate) async fn close(&self) {
         match &self.link {
             DatabaseLink::Postgres { pool, beats } => {
-                pool.close().await;
-                beats.close().await;
+                let both = async { tokio::join!(pool.close(), beats.close()) };
+                if tokio::time::timeout(CLOSING, both).await.is_err() {
+                    tracing::warn!("connections that PostgreSQL does not answer on are left to it");
+                }
             }
             DatabaseLink::Sqlite { readers, writer } => {
                 // The last connection to go folds the log of changes (`-wal`) into the file; a reader could not.
@@ -243,6 +245,9 @@ impl Database {
         }
     }
 }
+
+/// How long connections have to end. They end with the process in any case.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Which database an address means.
 pub(crate) fn dialect_of(url: &str) -> StoreResult<Dialect> {

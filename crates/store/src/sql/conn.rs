@@ -222,7 +222,7 @@ async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Res
     match tokio::time::timeout(PATIENCE, Box::pin(asked)).await {
         Ok(answer) => answer.map_err(Fail::from),
         Err(_) => {
-            DOUBTED_UNTIL.store(passed().saturating_add(DOUBT), Ordering::Relaxed);
+            doubt();
             Err(Fail::Store(StoreError::Unavailable("PostgreSQL does not answer".to_owned())))
         }
     }
@@ -236,18 +236,31 @@ static DOUBTED_UNTIL: AtomicU64 = AtomicU64::new(0);
 /// In seconds.
 const DOUBT: u64 = 60;
 
+fn doubt() {
+    DOUBTED_UNTIL.store(passed().saturating_add(DOUBT), Ordering::Relaxed);
+}
+
 fn passed() -> u64 {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     BEGAN.elapsed().as_secs()
 }
 
-/// Whether a connection that comes back is to be kept. The pool itself would wait for the answer of a silent one for good.
+/// Whether a connection that comes back is to be kept. The pool itself would wait for the answer of a silent one for good, and
+/// count it as taken: what was under way when its statement was dropped has a moment to end.
 pub(crate) async fn is_alive(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let until = DOUBTED_UNTIL.load(Ordering::Relaxed);
-    if until > 0 && passed() <= until {
-        tokio::time::timeout(SHORT, conn.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    let answers = async {
+        // Asks for nothing where nothing is under way.
+        conn.flush().await?;
+        if until > 0 && passed() <= until { conn.ping().await } else { Ok(()) }
+    };
+    match tokio::time::timeout(SHORT, answers).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => {
+            doubt();
+            Err(sqlx::Error::PoolTimedOut)
+        }
     }
-    Ok(true)
 }
 
 /// How long a connection that comes back may take to say that it lives.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// What a wire lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// All.
     Whole,
     /// Nothing.
@@ -43,28 +43,35 @@ struct State {
 }
 
 /// A wire. What was under way when it was cut arrives when it is whole again, as from a network that tries again.
-pub(crate) struct Wire {
+pub struct Wire {
     at: SocketAddr,
     state: Arc<watch::Sender<State>>,
 }
 
 impl Wire {
     /// One whose near end is known before its far end.
-    pub(crate) async fn unconnected() -> (Self, TcpListener) {
-        let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = near.local_addr().unwrap();
+    ///
+    /// # Panics
+    /// Where no port of this machine is free.
+    pub async fn unconnected() -> (Self, TcpListener) {
+        let near = TcpListener::bind("127.0.0.1:0").await.expect("a free port on this machine");
+        let at = near.local_addr().expect("it listens");
         (Self { at, state: Arc::new(watch::Sender::new(State { cut: Cut::Whole, forgotten: 0 })) }, near)
     }
 
     /// One to a server.
-    pub(crate) async fn to(far: &str) -> Self {
+    ///
+    /// # Panics
+    /// Where no port of this machine is free.
+    pub async fn to(far: &str) -> Self {
         let (wire, near) = Self::unconnected().await;
         wire.connect(near, far);
         wire
     }
 
     /// Leads to a server from now on.
-    pub(crate) fn connect(&self, near: TcpListener, far: &str) {
+    #[expect(clippy::disallowed_methods, reason = "a test double keeps its own tasks")]
+    pub fn connect(&self, near: TcpListener, far: &str) {
         let (far, state) = (far.to_owned(), Arc::clone(&self.state));
         tokio::spawn(async move {
             while let Ok((process, _)) = near.accept().await {
@@ -86,20 +93,24 @@ impl Wire {
     }
 
     /// `host:port` of the near end.
-    pub(crate) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         self.at.to_string()
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port of the near end.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.at.port()
     }
 
-    pub(crate) fn set(&self, cut: Cut) {
+    /// Lets that much through from now on.
+    pub fn set(&self, cut: Cut) {
         self.state.send_modify(|state| state.cut = cut);
     }
 
     /// The connections that there are are silent for ever, as after a router that lost its tables; new ones are not.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         self.state.send_modify(|state| state.forgotten += 1);
     }
 }
