@@ -198,7 +198,7 @@ impl People {
                 return Ok(decided);
             }
             let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Decisions));
-            let unit = Unit { inputs: slice, advance: None, letters: Vec::new() };
+            let unit = Unit { inputs: slice, ..Unit::default() };
             self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await?;
             decided.extend(fold.decided());
         }
@@ -218,7 +218,7 @@ impl People {
             trace: None,
         };
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Decisions));
-        let unit = Unit { inputs: vec![Input::Event(input)], advance: None, letters: Vec::new() };
+        let unit = Unit { inputs: vec![Input::Event(input)], ..Unit::default() };
         self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await?;
         Ok(fold.decided())
     }

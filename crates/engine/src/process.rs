@@ -1,6 +1,7 @@
-//! A batch of events of one partition: one unit, or, when an event is at fault or too much changes under the batch, as many
-//! as it takes.
+//! A batch of events of some partitions: one unit, or, when an event is at fault or too much changes under the batch, as
+//! many as it takes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::input::{EventInput, Input};
@@ -14,23 +15,23 @@ use crate::folding::{DomainFold, Keep};
 /// A record of the log, decoded or not.
 #[derive(Debug, Clone)]
 pub struct Item {
+    /// The partition that it is of.
+    pub partition: i32,
     /// The event, or why the record holds none.
     pub event: Result<EventInput, String>,
     /// The next offset once it is processed, with its `ce_id`.
     pub next: StoredOffset,
 }
 
-/// Records of one partition, in offset order, never empty.
+/// Records of one or several partitions, never empty: those of each in offset order.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The log.
     pub cluster: String,
     /// The topic.
     pub topic: Topic,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset as it is stored now.
-    pub from: Option<i64>,
+    /// The next offset of each partition as it is stored now; of one that is not named no row is there yet.
+    pub from: BTreeMap<i32, i64>,
     /// The records.
     pub items: Vec<Item>,
 }
@@ -76,15 +77,17 @@ impl Processor {
     /// far as it takes for what the events touch to hold still.
     ///
     /// # Errors
-    /// `Conflict` when another process moved the partition's offset: go on from the stored one. `Contended` when even one
-    /// event's contacts did not hold still: rest, and go on from the stored one. `Unavailable`, `Inconsistent`: wait.
+    /// `Conflict` when another process moved an offset: go on from the stored one, at each partition, since other units of
+    /// the batch may have been committed. `Contended` when even one event's contacts did not hold still: rest, and go on
+    /// from the stored ones. `Unavailable`, `Inconsistent`: wait.
     pub async fn process(&self, batch: &Batch, letters: &dyn Letters) -> Result<Processed, ProcessError> {
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         let mut done = Processed::default();
-        let mut from = batch.from;
+        let mut from = batch.from.clone();
         let mut pending = Vec::from([std::ops::Range { start: 0, end: batch.items.len() }]);
         while let Some(range) = pending.pop() {
-            let unit = unit(batch, letters, range.clone(), from);
+            let unit = unit(batch, letters, range.clone(), &from);
+            let advances = unit.advances.clone();
             match self.units.run(unit, Arc::<DomainFold>::clone(&fold)).await {
                 Ok(report) => {
                     done.dead += batch.items[range.clone()].iter().filter(|item| item.event.is_err()).count();
@@ -98,32 +101,31 @@ impl Processor {
                     continue;
                 }
                 Err(StoreError::Rejected(why) | StoreError::Damaged(why)) => {
-                    self.set_aside(batch, range.start, from, letters.letter(range.start, &why)).await?;
+                    self.set_aside(advances.clone(), letters.letter(range.start, &why)).await?;
                     tracing::warn!(error = why, "an event cannot be processed and went to the dead letters");
                     done.dead += 1;
                 }
                 Err(error) => return Err(error.into()),
             }
-            from = Some(batch.items[range.end - 1].next.next);
+            from.extend(advances.into_iter().map(|advance| (advance.partition, advance.to.next)));
         }
         Ok(done)
     }
 
-    async fn set_aside(
-        &self,
-        batch: &Batch,
-        index: usize,
-        from: Option<i64>,
-        letter: Message,
-    ) -> Result<(), StoreError> {
-        let unit =
-            Unit { inputs: Vec::new(), advance: Some(advance(batch, from, index)), letters: vec![letter] };
+    /// Passes an event by: its letter and its offset, in one transaction.
+    async fn set_aside(&self, advances: Vec<Advance>, letter: Message) -> Result<(), StoreError> {
+        let unit = Unit { advances, letters: vec![letter], ..Unit::default() };
         let fold = Arc::new(DomainFold::new(self.catalogs.current().await?, Keep::Nothing));
         self.units.run(unit, fold).await.map(drop)
     }
 }
 
-fn unit(batch: &Batch, letters: &dyn Letters, range: std::ops::Range<usize>, from: Option<i64>) -> Unit {
+fn unit(
+    batch: &Batch,
+    letters: &dyn Letters,
+    range: std::ops::Range<usize>,
+    from: &BTreeMap<i32, i64>,
+) -> Unit {
     let mut inputs = Vec::with_capacity(range.len());
     let mut dead = Vec::new();
     for index in range.clone() {
@@ -132,17 +134,22 @@ fn unit(batch: &Batch, letters: &dyn Letters, range: std::ops::Range<usize>, fro
             Err(why) => dead.push(letters.letter(index, why)),
         }
     }
-    Unit { inputs, advance: Some(advance(batch, from, range.end - 1)), letters: dead }
+    Unit { inputs, advances: advances(batch, range, from), letters: dead }
 }
 
-fn advance(batch: &Batch, from: Option<i64>, last: usize) -> Advance {
-    Advance {
-        cluster: batch.cluster.clone(),
-        topic: batch.topic,
-        partition: batch.partition,
-        from,
-        to: batch.items[last].next.clone(),
-    }
+/// The offsets that some of the items move: each partition's, to behind the last item of its own.
+fn advances(batch: &Batch, range: std::ops::Range<usize>, from: &BTreeMap<i32, i64>) -> Vec<Advance> {
+    let last: BTreeMap<i32, &StoredOffset> =
+        batch.items[range].iter().map(|item| (item.partition, &item.next)).collect();
+    last.into_iter()
+        .map(|(partition, to)| Advance {
+            cluster: batch.cluster.clone(),
+            topic: batch.topic,
+            partition,
+            from: from.get(&partition).copied(),
+            to: to.clone(),
+        })
+        .collect()
 }
 
 fn add(sum: &mut UnitReport, report: &UnitReport) {

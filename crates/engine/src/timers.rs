@@ -52,6 +52,6 @@ pub async fn fire_due(units: &dyn Units, catalogs: &Catalogs, limit: usize) -> S
 }
 
 async fn run(units: &dyn Units, fold: &Arc<DomainFold>, inputs: Vec<Input>) -> StoreResult<UnitReport> {
-    let unit = Unit { inputs, advance: None, letters: Vec::new() };
+    let unit = Unit { inputs, ..Unit::default() };
     units.run(unit, Arc::<DomainFold>::clone(fold)).await
 }

@@ -15,12 +15,12 @@ use crate::bus::{Message, Position, StoredOffset, Topic};
 use crate::error::StoreResult;
 
 /// Inputs to fold in one transaction, in order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Unit {
     /// What happened.
     pub inputs: Vec<Input>,
-    /// The partition's offset to move on in the same transaction.
-    pub advance: Option<Advance>,
+    /// The offsets to move on in the same transaction, all or none: of each partition that the inputs are from, once.
+    pub advances: Vec<Advance>,
     /// Messages for the outbox beside those of the fold: dead letters, written with the offset that passes them.
     pub letters: Vec<Message>,
 }
@@ -116,11 +116,11 @@ pub struct UnitReport {
 /// Runs units.
 #[async_trait]
 pub trait Units: Send + Sync {
-    /// Runs one unit: dedupes, locks the closure, reads it, folds, writes, moves the offset, commits.
+    /// Runs one unit: dedupes, locks the closure, reads it, folds, writes, moves the offsets, commits.
     ///
     /// # Errors
-    /// `Conflict` when the offset's compare-and-set failed (discard the inputs, load the stored offset and go on from
-    /// there); `Contended` when what the inputs touch kept growing or a serialization failure persisted (halve);
+    /// `Conflict` when one of the offsets' compare-and-sets failed (discard the inputs, load the stored offsets and go on
+    /// from there); `Contended` when what the inputs touch kept growing or a serialization failure persisted (halve);
     /// `Rejected` when the data or the fold is at fault, `Damaged` when a row that the inputs touch is (bisect);
     /// `Unavailable` otherwise. Nothing is written on any error.
     async fn run(&self, unit: Unit, fold: Arc<dyn Fold>) -> StoreResult<UnitReport>;

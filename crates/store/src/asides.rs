@@ -76,10 +76,7 @@ impl Work for Project {
                 insert_from(&tx.conn, "asides", set).sql(" on conflict (list, workspace, place) do nothing");
             tx.conn.run(stmt).await?;
         }
-        match &self.advance {
-            Some(to) => advance(&mut tx.conn, to).await,
-            None => Ok(()),
-        }
+        advance(&mut tx.conn, self.advance.as_slice()).await
     }
 }
 

@@ -115,7 +115,7 @@ async fn fold(deps: &Deps, batch: &[Settled]) -> Result<(), StoreError> {
     }
     let fold = Arc::new(DomainFold::new(deps.catalogs.current().await?, Keep::Nothing));
     let inputs = batch.iter().cloned().map(Input::Touch).collect();
-    deps.units.run(Unit { inputs, advance: None, letters: Vec::new() }, fold).await.map(drop)
+    deps.units.run(Unit { inputs, ..Unit::default() }, fold).await.map(drop)
 }
 
 #[cfg(test)]

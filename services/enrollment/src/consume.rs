@@ -1,8 +1,10 @@
-//! Events: from the log into the store, a partition's batch a transaction, several partitions beside each other.
+//! Events: from the log into the store. What is there of all partitions is one transaction; of a backlog, several beside each
+//! other, each of other partitions.
 
 mod batching;
+mod gathering;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ use ports::dispatch::Flag;
 use ports::unit::Offsets;
 use tokio_util::sync::CancellationToken;
 
-use self::batching::{Batching, Ended, Stored};
+use self::batching::{Batching, Ended};
+use self::gathering::Gathering;
 use crate::restored::{Behind, Guard, reason};
 use crate::{Deps, Settings};
 
@@ -71,28 +74,22 @@ impl Starts for StoreStarts {
     }
 }
 
-fn partition_of(records: &[Record]) -> Option<i32> {
-    records.first().map(|first| first.position.partition)
-}
-
 struct Loop<'a> {
     deps: &'a Deps,
     processor: Processor,
     consumer: Box<dyn Consumer>,
-    batch: usize,
-    /// How many partitions are worked on at once.
-    partitions: usize,
+    settings: &'a Settings,
     /// Records that came before those ahead of them were applied.
     ahead: Option<Vec<Record>>,
-    /// The stored next offset of each partition that is ours; `None`: no row yet.
-    stored: HashMap<i32, Option<i64>>,
-    stopped: HashMap<i32, String>,
+    /// The stored next offsets of partitions that are ours, where they are known.
+    stored: BTreeMap<i32, i64>,
+    stopped: BTreeMap<i32, String>,
     /// Partitions at which the store was found to be behind what the group knows; sending is held.
     held: BTreeMap<i32, Behind>,
 }
 
 impl<'a> Loop<'a> {
-    async fn join(deps: &'a Deps, settings: &Settings) -> Result<Self, BusError> {
+    async fn join(deps: &'a Deps, settings: &'a Settings) -> Result<Self, BusError> {
         let starts = Arc::new(StoreStarts(Arc::clone(&deps.offsets)));
         let consumer = deps.consumers.join(GROUP, &[Topic::Events], starts).await?;
         let processor = Processor::new(Arc::clone(&deps.units), Arc::clone(&deps.catalogs));
@@ -100,11 +97,10 @@ impl<'a> Loop<'a> {
             deps,
             processor,
             consumer,
-            batch: settings.batch,
-            partitions: settings.partitions.max(1),
+            settings,
             ahead: None,
-            stored: HashMap::new(),
-            stopped: HashMap::new(),
+            stored: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             held: BTreeMap::new(),
         })
     }
@@ -112,9 +108,9 @@ impl<'a> Loop<'a> {
     async fn consume(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
         self.deps.observer.troubled(None);
         while let Some(gathered) = stop.run_until_cancelled(self.gather()).await {
-            let (batches, after) = gathered?;
-            let idle = batches.is_empty();
-            self.apply(batches, stop).await?;
+            let (units, after) = gathered?;
+            let idle = units.is_empty();
+            self.apply(units, stop).await?;
             match after {
                 Some(Delivery::Records(records)) => self.ahead = Some(records),
                 Some(Delivery::Assigned(partitions)) => self.assigned(partitions).await?,
@@ -184,68 +180,86 @@ impl<'a> Loop<'a> {
         self.deps.observer.stopped(&reasons);
     }
 
-    /// What is there of several partitions, each once, so that one's work in the store goes on beside another's.
+    /// What is there, as units, and what came after it.
     async fn gather(&mut self) -> Result<(Vec<Vec<Record>>, Option<Delivery>), BusError> {
-        let mut batches: Vec<Vec<Record>> = Vec::new();
+        let mut gathering = Gathering::new(self.settings.batch, self.settings.beside);
         let mut wait = LOOK;
-        while batches.len() < self.partitions {
+        while gathering.room() > 0 {
             let next = match self.ahead.take() {
                 Some(records) => Some(Delivery::Records(records)),
-                None => self.consumer.next(self.batch, wait).await?,
+                None => self.consumer.next(gathering.room(), wait).await?,
             };
             wait = Duration::ZERO;
             match next {
                 Some(Delivery::Records(records)) => {
-                    if batches.iter().any(|batch| partition_of(batch) == partition_of(&records)) {
+                    if let Err(records) = gathering.take(records) {
                         self.ahead = Some(records);
                         break;
                     }
-                    batches.push(records);
                 }
-                other => return Ok((batches, other)),
+                Some(Delivery::Revoked(partitions)) => {
+                    gathering.give_up(&partitions);
+                    return Ok((gathering.into_units(), Some(Delivery::Revoked(partitions))));
+                }
+                other => return Ok((gathering.into_units(), other)),
             }
         }
-        Ok((batches, None))
+        Ok((gathering.into_units(), None))
     }
 
-    /// Applies batches of several partitions beside each other.
-    async fn apply(&mut self, batches: Vec<Vec<Record>>, stop: &CancellationToken) -> Result<(), BusError> {
+    /// Applies units beside each other.
+    async fn apply(&mut self, units: Vec<Vec<Record>>, stop: &CancellationToken) -> Result<(), BusError> {
         let cluster = self.consumer.cluster().to_owned();
-        // Until a batch has ended nobody knows how far it came.
-        let known: Vec<_> =
-            batches.iter().map(|records| self.stored.remove(&partition_of(records)?).map(Stored)).collect();
-        let running = batches.iter().zip(known).map(|(records, known)| {
+        let firsts: Vec<BTreeMap<i32, i64>> = units.iter().map(|records| firsts(records)).collect();
+        let running = units.iter().zip(&firsts).map(|(records, firsts)| {
+            // Until a unit has ended nobody knows how far it came.
+            let partitions = firsts.keys();
+            let known = partitions.filter_map(|partition| self.stored.remove_entry(partition)).collect();
             let batching = Batching { deps: self.deps, processor: &self.processor, cluster: &cluster, known };
             batching.run(records, stop)
         });
-        for (ended, records) in join_all(running).await.into_iter().zip(&batches) {
-            let Some(first) = records.first().map(|first| first.position) else { continue };
+        let running: Vec<_> = running.collect();
+        for (ended, firsts) in join_all(running).await.into_iter().zip(firsts) {
             match ended {
-                Ended::Stored { from } => {
-                    self.stored.insert(first.partition, from);
-                    let next = first.offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
-                    self.consumer.note_progress(Topic::Events, first.partition, next).await?;
+                Ended::Stored(stored) => {
+                    for (partition, next) in &stored {
+                        self.consumer.note_progress(Topic::Events, *partition, *next).await?;
+                    }
+                    self.stored.extend(stored);
                 }
-                Ended::Moved(why) => self.go_back(first.partition, first.offset, &why).await?,
+                Ended::Moved(why) => self.go_back(firsts, &why).await?,
                 Ended::Stopped => {}
             }
         }
         Ok(())
     }
 
-    /// Another process moved the partition on, or part of the batch was committed: go on from what is stored.
-    async fn go_back(&mut self, partition: i32, at: i64, why: &str) -> Result<(), BusError> {
-        tracing::info!(why, partition, "going on from the stored offset");
+    /// Another process moved a partition on, or part of the unit was committed: go on from what is stored, at each partition
+    /// of the unit; where nothing is, from what was read first.
+    async fn go_back(&mut self, firsts: BTreeMap<i32, i64>, why: &str) -> Result<(), BusError> {
+        tracing::info!(why, "going on from the stored offsets");
         // What came after it comes again.
-        self.ahead = self.ahead.take().filter(|records| partition_of(records) != Some(partition));
+        let ours =
+            |records: &Vec<Record>| records.iter().any(|one| firsts.contains_key(&one.position.partition));
+        self.ahead = self.ahead.take().filter(|records| !ours(records));
         tokio::time::sleep(BREATH).await;
         let cluster = self.consumer.cluster().to_owned();
-        let stored = self.deps.offsets.stored(&cluster, Topic::Events, partition).await;
-        let stored = stored.map_err(|error| BusError::Unavailable(error.to_string()))?;
-        let next = stored.map_or(at, |stored| stored.next);
-        self.stored.remove(&partition);
-        self.consumer.seek(Topic::Events, partition, next).await
+        for (partition, first) in firsts {
+            let stored = self.deps.offsets.stored(&cluster, Topic::Events, partition).await;
+            let stored = stored.map_err(|error| BusError::Unavailable(error.to_string()))?;
+            self.consumer.seek(Topic::Events, partition, stored.map_or(first, |stored| stored.next)).await?;
+        }
+        Ok(())
     }
+}
+
+/// The first offset of each partition.
+fn firsts(records: &[Record]) -> BTreeMap<i32, i64> {
+    let mut firsts = BTreeMap::new();
+    for record in records {
+        firsts.entry(record.position.partition).or_insert(record.position.offset);
+    }
+    firsts
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn item(record: &Record, clock: &BusinessClock, trace: Option<String>
             trace,
         })
         .map_err(|error| error.to_string());
-    Item { event, next: after(record) }
+    Item { partition: record.position.partition, event, next: after(record) }
 }
 
 /// The stored offset once a record is processed.
@@ -32,13 +32,13 @@ pub(crate) fn after(record: &Record) -> StoredOffset {
 
 /// Writes dead letters of the records of one batch.
 pub(crate) struct RecordLetters<'a> {
-    pub(crate) records: &'a [Record],
+    pub(crate) records: Vec<&'a Record>,
     pub(crate) now: Timestamp,
 }
 
 impl Letters for RecordLetters<'_> {
     fn letter(&self, index: usize, error: &str) -> Message {
-        let record = &self.records[index];
+        let record = self.records[index];
         let workspace = Event::from_bytes(&record.payload).ok().map(|event| event.workspace);
         let letter = DeadLetter {
             workspace,

@@ -50,14 +50,14 @@ pub struct Deps {
 pub struct Settings {
     /// The most events folded in one transaction.
     pub batch: usize,
-    /// How many partitions are worked on at once: while one's transaction waits for the database, another is decided. A
-    /// database with one writer gains nothing from more than one.
-    pub partitions: usize,
+    /// How many such transactions there are at once, of different partitions each: while one waits for the database, another
+    /// is decided. A database with one writer gains nothing from more than one.
+    pub beside: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { batch: 500, partitions: 4 }
+        Self { batch: 500, beside: 4 }
     }
 }
 

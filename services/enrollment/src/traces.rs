@@ -18,15 +18,13 @@ pub(crate) struct Traces {
 const LINKS: usize = 16;
 
 impl Traces {
-    /// Begins the spans of records of one partition.
+    /// Begins the spans of records of one unit.
     pub(crate) fn of(records: &[Record]) -> Self {
-        let partition = records.first().map(|first| first.position.partition);
         let batch = tracing::info_span!(
             "enrollment.batch",
             otel.kind = "consumer",
             messaging.operation.type = "process",
             messaging.destination.name = "events",
-            messaging.destination.partition.id = partition,
             messaging.batch.message_count = records.len(),
         );
         for trace in records.iter().filter_map(received).take(LINKS) {
@@ -54,6 +52,7 @@ fn decision(record: &Record, batch: &str) -> Span {
         "enrollment.decide",
         otel.kind = "consumer",
         messaging.operation.type = "process",
+        messaging.destination.partition.id = record.position.partition,
         messaging.kafka.offset = record.position.offset,
     );
     if let Some(trace) = received(record) {

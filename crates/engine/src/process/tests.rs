@@ -20,7 +20,7 @@ use ports::unit::{Admitted, Fold, Standing};
 
 use super::*;
 
-/// A store that refuses every unit with a poisoned event, or with more than hold still at once, keeps the offset, and
+/// A store that refuses every unit with a poisoned event, or with more than hold still at once, keeps the offsets, and
 /// counts.
 #[derive(Default)]
 struct Units_ {
@@ -30,6 +30,8 @@ struct Units_ {
     /// How many events at once are the most whose contacts do not grow under the unit.
     still: Option<usize>,
     offset: Mutex<Option<i64>>,
+    /// Of partitions beside the first one.
+    elsewhere: Mutex<BTreeMap<i32, i64>>,
     applied: Mutex<Vec<String>>,
     letters: Mutex<Vec<Message>>,
     runs: Mutex<usize>,
@@ -56,12 +58,17 @@ impl Units for Units_ {
         if self.still.is_some_and(|most| ids.len() > most) {
             return Err(StoreError::Contended("what the inputs touch kept growing".to_owned()));
         }
-        let advance = unit.advance.unwrap();
-        let mut offset = self.offset.lock().unwrap();
-        if *offset != advance.from {
-            return Err(StoreError::Conflict(format!("the offset is {offset:?}, not {:?}", advance.from)));
+        let (mut offset, mut elsewhere) = (self.offset.lock().unwrap(), self.elsewhere.lock().unwrap());
+        let mut next = elsewhere.clone();
+        next.extend(offset.map(|offset| (0, offset)));
+        for advance in &unit.advances {
+            let held = next.insert(advance.partition, advance.to.next);
+            if held != advance.from {
+                return Err(StoreError::Conflict(format!("the offset is {held:?}, not {:?}", advance.from)));
+            }
         }
-        *offset = Some(advance.to.next);
+        *offset = next.remove(&0);
+        *elsewhere = next;
         let fresh = ids.len();
         self.applied.lock().unwrap().extend(ids);
         self.letters.lock().unwrap().extend(unit.letters);
@@ -152,11 +159,24 @@ fn batch(ids: &[&str], from: Option<i64>) -> Batch {
         .iter()
         .zip(begin + 1..)
         .map(|(id, next)| Item {
+            partition: 0,
             event: if *id == "garbled" { Err("no event".to_owned()) } else { Ok(event(id)) },
             next: StoredOffset { next, last_id: Some((*id).to_owned()) },
         })
         .collect();
-    Batch { cluster: "c".to_owned(), topic: Topic::Events, partition: 0, from, items }
+    let from = from.map(|from| (0, from)).into_iter().collect();
+    Batch { cluster: "c".to_owned(), topic: Topic::Events, from, items }
+}
+
+/// A batch of several partitions, in which their events come one partition after the other.
+fn batch_of(parts: &[(i32, Option<i64>, &[&str])]) -> Batch {
+    let mut whole = batch(&[], None);
+    for (partition, from, ids) in parts {
+        let part = batch(ids, *from);
+        whole.from.extend(part.from.get(&0).map(|from| (*partition, *from)));
+        whole.items.extend(part.items.into_iter().map(|item| Item { partition: *partition, ..item }));
+    }
+    whole
 }
 
 fn defaults() -> Defaults {
@@ -295,4 +315,53 @@ async fn a_zombie_is_not_halved() {
 
     assert!(matches!(done, Err(ProcessError::Store(StoreError::Conflict(_)))), "{done:?}");
     assert_eq!(*store.runs.lock().unwrap(), 1, "whoever moved the offset has all of it");
+}
+
+#[tokio::test]
+async fn some_events_of_many_partitions_are_one_unit() {
+    let store = Arc::new(Units_::default());
+    *store.elsewhere.lock().unwrap() = BTreeMap::from([(2, 7)]);
+
+    let parts: [(i32, Option<i64>, &[&str]); 3] =
+        [(0, None, &["a", "b"]), (2, Some(7), &["x"]), (5, None, &["p", "q", "r"])];
+    let done = processor(&store).process(&batch_of(&parts), &Numbered).await.unwrap();
+
+    assert_eq!((done.report.fresh, *store.runs.lock().unwrap()), (6, 1));
+    assert_eq!(*store.offset.lock().unwrap(), Some(2));
+    assert_eq!(*store.elsewhere.lock().unwrap(), BTreeMap::from([(2, 8), (5, 3)]));
+}
+
+#[tokio::test]
+async fn each_partition_of_a_halved_batch_moves_as_far_as_it_came() {
+    // Wherever the poison is, a half ends within a partition, at its end, or holds several.
+    for poison in ["a", "c", "x", "y", "p"] {
+        let store = Arc::new(Units_ { poison: vec![poison], ..Units_::default() });
+        *store.offset.lock().unwrap() = Some(10);
+
+        let parts: [(i32, Option<i64>, &[&str]); 3] =
+            [(0, Some(10), &["a", "b", "c"]), (1, None, &["x", "y"]), (2, None, &["p", "garbled"])];
+        let done = processor(&store).process(&batch_of(&parts), &Numbered).await.unwrap();
+
+        assert_eq!((done.report.fresh, done.dead), (5, 2), "{poison}");
+        assert_eq!(*store.offset.lock().unwrap(), Some(13), "{poison}");
+        assert_eq!(*store.elsewhere.lock().unwrap(), BTreeMap::from([(1, 2), (2, 2)]), "{poison}");
+        let others = ["a", "b", "c", "x", "y", "p"].into_iter().filter(|id| *id != poison);
+        assert_eq!(*store.applied.lock().unwrap(), others.collect::<Vec<_>>(), "in their order");
+        let letters = store.letters.lock().unwrap();
+        assert!(letters.iter().any(|letter| letter.headers["error"] == "poison"), "{letters:?}");
+        assert!(letters.iter().any(|letter| letter.key == b"6"), "{letters:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_at_one_partition_applies_nothing_of_its_unit() {
+    let store = Arc::new(Units_::default());
+    *store.elsewhere.lock().unwrap() = BTreeMap::from([(1, 9)]);
+
+    let parts: [(i32, Option<i64>, &[&str]); 2] = [(0, None, &["a", "b"]), (1, Some(4), &["x"])];
+    let done = processor(&store).process(&batch_of(&parts), &Numbered).await;
+
+    assert!(matches!(done, Err(ProcessError::Store(StoreError::Conflict(_)))), "{done:?}");
+    assert!(store.applied.lock().unwrap().is_empty());
+    assert_eq!((*store.runs.lock().unwrap(), *store.offset.lock().unwrap()), (1, None));
 }

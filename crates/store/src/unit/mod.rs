@@ -54,10 +54,8 @@ impl Work for UnitWork {
 
     async fn run(&self, tx: &mut Tx) -> Result<UnitReport, Fail> {
         let now = tx.now().await?;
-        if let Some(advance) = &self.unit.advance {
-            // A zombie fails here, before any work; the compare-and-set at the end decides.
-            offset::check(&mut tx.conn, advance).await?;
-        }
+        // A zombie fails here, before any work; the compare-and-set at the end decides.
+        offset::check(&mut tx.conn, &self.unit.advances).await?;
         let events = dedupe::keys(&self.unit.inputs);
         let mut admitted = self.admit(tx, &events).await?;
         let mut world = World::new(now, self.fold.catalog(), Arc::clone(&self.keys), self.ids);
@@ -80,9 +78,7 @@ impl Work for UnitWork {
             erased: &erased,
         };
         writing.write(tx).await?;
-        if let Some(advance) = &self.unit.advance {
-            offset::advance(&mut tx.conn, advance).await?;
-        }
+        advance(&mut tx.conn, &self.unit.advances).await?;
         fail::fail_point!("store.unit.uncommitted");
         Ok(report)
     }

@@ -121,7 +121,7 @@ pub(crate) async fn run(shared: &Shared, store: &Arc<dyn StorePorts>, inputs: Ve
             Ok(catalog) => Arc::new(DomainFold::new(catalog, Keep::Nothing)),
             Err(error) => return shared.report(format!("error: the content cannot be read: {error}")),
         };
-        let unit = Unit { inputs: batch.clone(), advance: None, letters: Vec::new() };
+        let unit = Unit { inputs: batch.clone(), ..Unit::default() };
         match store.run(unit, fold).await {
             Ok(_) => Tally::add(&shared.tally.units, 1),
             // Its closure grew thrice: halved, as the enrollment service does.

@@ -6,6 +6,7 @@ macro_rules! work {
             dedupe::an_old_event_is_marked_unless_redriven,
             dedupe::digests_expire_in_slices,
             offsets::the_offset_moves_with_the_unit_or_not_at_all,
+            offsets::partitions_of_one_unit_move_together,
             offsets::offsets_can_be_set_by_hand,
             units::what_is_written_is_read_back,
             units::a_timer_fires_once,

@@ -91,5 +91,5 @@ pub fn stop(id: &str, who: &str, at: Timestamp) -> Form {
 /// A unit of inputs without an offset.
 #[must_use]
 pub fn events(inputs: impl IntoIterator<Item = Input>) -> Unit {
-    Unit { inputs: inputs.into_iter().collect(), advance: None, letters: Vec::new() }
+    Unit { inputs: inputs.into_iter().collect(), ..Unit::default() }
 }

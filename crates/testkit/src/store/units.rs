@@ -200,7 +200,7 @@ pub async fn letters_go_out_with_the_offset(fixture: &impl Fixture) {
         headers: [("ce_id".to_owned(), "1".to_owned())].into(),
         payload: vec![1, 2, 3].into(),
     };
-    let unit = Unit { inputs: Vec::new(), advance: None, letters: vec![letter.clone()] };
+    let unit = Unit { letters: vec![letter.clone()], ..Unit::default() };
 
     store.run(unit, Mini::new()).await.unwrap();
 

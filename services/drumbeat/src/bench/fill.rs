@@ -146,7 +146,7 @@ impl Filler {
 }
 
 async fn write(store: Arc<Store>, copies: Copies) -> Outcome {
-    let unit = Unit { inputs: Vec::new(), advance: None, letters: Vec::new() };
+    let unit = Unit::default();
     store.run(unit, Arc::new(copies)).await?;
     Ok(())
 }

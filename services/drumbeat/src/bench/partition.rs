@@ -68,15 +68,18 @@ impl Partition {
             .zip(events)
             .map(|(next, event)| {
                 let last_id = Some(event.id.as_str().to_owned());
-                Item { event: Ok(input(event, &self.business)), next: StoredOffset { next, last_id } }
+                Item {
+                    partition: self.number,
+                    event: Ok(input(event, &self.business)),
+                    next: StoredOffset { next, last_id },
+                }
             })
             .collect::<Vec<_>>();
         let next = items.last().map(|item| item.next.next);
         let batch = Batch {
             cluster: CLUSTER.to_owned(),
             topic: Topic::Events,
-            partition: self.number,
-            from: self.next,
+            from: self.next.map(|next| (self.number, next)).into_iter().collect(),
             items,
         };
         let began = self.clock.monotonic();

@@ -173,7 +173,7 @@ impl System {
         };
         let mut settings = enrollment::Settings::default();
         if self.config.store.url.backend() == Some(Backend::Sqlite) {
-            settings.partitions = 1;
+            settings.beside = 1;
         }
         let run = enrollment::run(settings, deps, self.lifecycle.shutdown().soft_token());
         self.lifecycle.tasks().component("enrollment", async {

@@ -12,7 +12,7 @@ async fn consume_until(world: &Arc<World>, holds: impl Fn(&crate::fakes::State) 
         world.until(holds).await;
         stop.cancel();
     };
-    futures::join!(run(world.deps(1), Settings { batch: 100, partitions: 4 }, stop.clone()), held);
+    futures::join!(run(world.deps(1), Settings { batch: 100, beside: 4 }, stop.clone()), held);
 }
 
 fn applied(world: &World) -> Vec<String> {
@@ -102,7 +102,7 @@ async fn what_is_under_way_when_the_process_is_to_stop_is_ended() {
         world.with(|state| state.held = false);
     };
 
-    futures::join!(run(world.deps(1), Settings { batch: 100, partitions: 4 }, stop.clone()), stopping);
+    futures::join!(run(world.deps(1), Settings { batch: 100, beside: 4 }, stop.clone()), stopping);
 
     assert_eq!(applied(&world), ["a", "b"]);
     assert_eq!(world.with(|state| (state.noted.clone(), state.closed)), (vec![2], 1));
@@ -123,28 +123,105 @@ async fn stopping_does_not_wait_for_an_outage_to_end() {
     assert!(world.with(|state| state.noted.is_empty()), "and nobody was told otherwise");
 }
 
+/// Records of a partition beside those of the first one.
+fn elsewhere(partition: i32, ids: &[&str]) -> Vec<Record> {
+    let mut records = log(ids);
+    records.iter_mut().for_each(|record| record.position.partition = partition);
+    records
+}
+
 #[tokio::test(start_paused = true)]
-async fn partitions_are_worked_on_beside_each_other_and_each_in_its_order() {
+async fn what_is_there_of_all_partitions_is_one_transaction() {
     let world = World::new();
     world.with(|state| {
-        let elsewhere = log(&["x", "y"]).into_iter().map(|mut record| {
-            record.position.partition = 1;
-            record
-        });
-        state.log = log(&["a", "b"]).into_iter().chain(elsewhere).collect();
+        state.log = [log(&["a", "b"]), elsewhere(1, &["x", "y"]), elsewhere(2, &["p"])].concat();
+    });
+
+    consume_until(&world, |state| state.noted.len() == 3).await;
+
+    assert_eq!(applied(&world), ["a", "b", "x", "y", "p"]);
+    assert_eq!(world.with(|state| (state.runs, state.stored)), (1, Some(2)));
+    assert_eq!(world.with(|state| state.elsewhere.clone()), BTreeMap::from([(1, Some(2)), (2, Some(1))]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_of_a_backlog_are_worked_on_beside_each_other_and_each_in_its_order() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = [log(&["a", "b"]), elsewhere(1, &["x", "y"])].concat();
         state.held = true;
     });
+    let stop = CancellationToken::new();
     let both = async {
         world.until(|state| state.runs == 2).await;
         world.with(|state| state.held = false);
+        world.until(|state| state.noted.len() == 2).await;
+        stop.cancel();
     };
 
-    futures::join!(consume_until(&world, |state| state.noted.len() == 2), both);
+    futures::join!(run(world.deps(1), Settings { batch: 2, beside: 4 }, stop.clone()), both);
 
     let mut applied = applied(&world);
     applied.sort();
     assert_eq!(applied, ["a", "b", "x", "y"]);
     assert_eq!(world.with(|state| (state.stored, state.elsewhere[&1])), (Some(2), Some(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_at_one_partition_makes_all_of_its_transaction_go_on_from_what_is_stored() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = [log(&["a", "b", "c"]), elsewhere(1, &["x", "y"])].concat();
+        state.failures.push_back(Failure::Overtaken(2));
+    });
+
+    consume_until(&world, |state| state.stored == Some(3) && state.noted.len() == 2).await;
+
+    assert_eq!(
+        applied(&world),
+        ["c", "x", "y"],
+        "what the other one did is not done again, what nobody did is"
+    );
+    assert_eq!(world.with(|state| state.seeks.clone()), [2, 0], "each to where it is stored");
+    assert_eq!(world.with(|state| (state.runs, state.elsewhere[&1])), (2, Some(2)), "once more is enough");
+    assert!(world.age() >= BREATH, "it rested before it tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_went_to_another_member_before_its_transaction_began_is_left_to_it() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = [log(&["a", "b"]), elsewhere(1, &["x", "y"])].concat();
+        state.revoked = Some(0);
+    });
+
+    consume_until(&world, |state| state.elsewhere.get(&1) == Some(&Some(2)) && !state.noted.is_empty()).await;
+
+    assert_eq!(applied(&world), ["x", "y"]);
+    assert_eq!(
+        world.with(|state| (state.stored, state.noted.clone(), state.seeks.clone())),
+        (None, vec![2], vec![])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisoned_event_is_found_among_several_partitions() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = [log(&["a", "garbled", "b"]), elsewhere(1, &["x", "y", "z"])].concat();
+        state.poison.insert("y".to_owned());
+    });
+
+    consume_until(&world, |state| state.noted.len() == 2).await;
+
+    assert_eq!(applied(&world), ["a", "b", "x", "z"]);
+    let letters = world.with(|state| std::mem::take(&mut state.letters));
+    let place = |letter: &ports::bus::Message| {
+        let letter = <contracts::DeadLetter as contracts::Wire>::from_bytes(&letter.payload).unwrap();
+        (letter.partition, letter.offset)
+    };
+    assert_eq!(letters.iter().map(place).collect::<Vec<_>>(), [(0, 1), (1, 1)]);
+    assert_eq!(world.with(|state| (state.dead, state.stored, state.elsewhere[&1])), (2, Some(3), Some(3)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +239,7 @@ async fn what_was_read_ahead_of_a_batch_that_has_to_come_again_is_not_applied_be
         stop.cancel();
     };
 
-    futures::join!(run(world.deps(1), Settings { batch: 2, partitions: 4 }, stop.clone()), held);
+    futures::join!(run(world.deps(1), Settings { batch: 2, beside: 4 }, stop.clone()), held);
 
     assert_eq!(applied(&world), ["a", "b", "c", "d"]);
 }

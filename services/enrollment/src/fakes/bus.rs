@@ -1,6 +1,6 @@
 //! The log of the small world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use ports::bus::{
     Starts, Topic,
 };
 
-use super::{World, event, refusal};
+use super::{State, World, event, refusal};
 
 /// Records of events with these names, from offset 0; `garbled` is no event.
 pub(crate) fn log(ids: &[&str]) -> Vec<Record> {
@@ -37,11 +37,16 @@ impl Consumers for World {
         topics: &[Topic],
         starts: Arc<dyn Starts>,
     ) -> Result<Box<dyn Consumer>, BusError> {
-        let stored = starts.stored("log", topics[0], 0).await?;
-        let at = stored.map_or(0, |stored| stored.next);
+        let partitions: BTreeSet<i32> =
+            self.with(|state| state.log.iter().map(|record| record.position.partition).collect());
+        let mut at = BTreeMap::new();
+        for partition in partitions {
+            let stored = starts.stored("log", topics[0], partition).await?;
+            at.insert(partition, stored.map_or(0, |stored| stored.next));
+        }
         self.with(|state| {
             state.joined += 1;
-            state.at = usize::try_from(at).unwrap();
+            state.at = at;
         });
         let world = self.me.upgrade().expect("the world is there");
         Ok(Box::new(Member { world, assigned: false }))
@@ -66,20 +71,32 @@ impl Consumer for Member {
     async fn next(&mut self, max: usize, wait: Duration) -> Result<Option<Delivery>, BusError> {
         if !self.assigned {
             self.assigned = true;
-            let (topic, at, ends) = self.world.with(|state| {
+            let given = self.world.with(|state| {
                 let topic = state.log.first().map_or(Topic::Events, |record| record.position.topic);
-                (topic, state.at, state.log.len())
+                let given = |(partition, at): (&i32, &i64)| {
+                    let ends_at =
+                        state.log.iter().filter(|record| record.position.partition == *partition).count();
+                    let ends_at = i64::try_from(ends_at).unwrap();
+                    let state = PartitionState { topic, partition: *partition, begins_at: 0, ends_at };
+                    (state, StartAt::Offset(*at))
+                };
+                state.at.iter().map(given).collect()
             });
-            let ends_at = i64::try_from(ends).unwrap();
-            let state = PartitionState { topic, partition: 0, begins_at: 0, ends_at };
-            return Ok(Some(Delivery::Assigned(vec![(state, StartAt::Offset(i64::try_from(at).unwrap()))])));
+            return Ok(Some(Delivery::Assigned(given)));
+        }
+        let revoked = self.world.with(|State { revoked, at, .. }| revoked.take_if(|one| at[one] > 0));
+        if let Some(partition) = revoked {
+            return Ok(Some(Delivery::Revoked(vec![(Topic::Events, partition)])));
         }
         let records: Vec<Record> = self.world.with(|state| {
-            let mut ahead = state.log.iter().skip(state.at).take(max).peekable();
-            let partition = ahead.peek().map(|first| first.position.partition);
-            let found: Vec<Record> =
-                ahead.take_while(|one| Some(one.position.partition) == partition).cloned().collect();
-            state.at += found.len();
+            let State { log, at, .. } = state;
+            let ahead = |record: &&Record| record.position.offset >= at[&record.position.partition];
+            let partition = log.iter().find(ahead).map(|first| first.position.partition);
+            let of_it = log.iter().filter(ahead).filter(|one| Some(one.position.partition) == partition);
+            let found: Vec<Record> = of_it.take(max).cloned().collect();
+            if let Some(last) = found.last().map(|last| last.position) {
+                at.insert(last.partition, last.offset + 1);
+            }
             found
         });
         if records.is_empty() {
@@ -97,10 +114,10 @@ impl Consumer for Member {
         unreachable!("nobody pauses here")
     }
 
-    async fn seek(&mut self, _: Topic, _: i32, offset: i64) -> Result<(), BusError> {
+    async fn seek(&mut self, _: Topic, partition: i32, offset: i64) -> Result<(), BusError> {
         self.world.with(|state| {
             state.seeks.push(offset);
-            state.at = usize::try_from(offset).unwrap();
+            state.at.insert(partition, offset);
         });
         Ok(())
     }

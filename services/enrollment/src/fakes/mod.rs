@@ -44,7 +44,9 @@ pub(crate) struct State {
     /// The log.
     pub(crate) log: Vec<Record>,
     /// Where the consumer reads on, and where it was told to.
-    pub(crate) at: usize,
+    pub(crate) at: BTreeMap<i32, i64>,
+    /// A partition that goes to another member as soon as something of it was read.
+    pub(crate) revoked: Option<i32>,
     pub(crate) seeks: Vec<i64>,
     pub(crate) noted: Vec<i64>,
     pub(crate) joined: usize,

@@ -20,19 +20,22 @@ use uuid::Uuid;
 
 use super::{Failure, State, World};
 
-/// Moves the offset on, if it is where the caller believes.
-fn advance(state: &mut State, advance: Option<Advance>) -> StoreResult<()> {
+/// Moves the offsets on, if all are where the caller believes.
+fn advance(state: &mut State, advances: &[Advance]) -> StoreResult<()> {
     match state.failures.pop_front() {
         Some(Failure::Error(error)) => return Err(error),
         Some(Failure::Overtaken(at)) => state.stored = Some(at),
         None => {}
     }
-    let Some(advance) = advance else { return Ok(()) };
-    let stored = state.stored_of(advance.partition);
-    if *stored != advance.from {
-        return Err(StoreError::Conflict(format!("{stored:?} is stored, not {:?}", advance.from)));
+    for advance in advances {
+        let stored = state.stored_of(advance.partition);
+        if *stored != advance.from {
+            return Err(StoreError::Conflict(format!("{stored:?} is stored, not {:?}", advance.from)));
+        }
     }
-    *stored = Some(advance.to.next);
+    for advance in advances {
+        *state.stored_of(advance.partition) = Some(advance.to.next);
+    }
     Ok(())
 }
 
@@ -55,7 +58,7 @@ impl Units for World {
             if state.failures.is_empty() && at_fault {
                 return Err(StoreError::Rejected("it cannot be folded".to_owned()));
             }
-            advance(state, unit.advance)?;
+            advance(state, &unit.advances)?;
             let fresh = unit.inputs.len();
             state.applied.extend(ids);
             state.letters.extend(unit.letters);
@@ -204,7 +207,7 @@ impl Asides for World {
     async fn project(&self, rows: Vec<SetAside>, moved: Option<Advance>) -> StoreResult<()> {
         self.with(|state| {
             state.runs += 1;
-            advance(state, moved)?;
+            advance(state, moved.as_slice())?;
             state.projected.extend(rows);
             Ok(())
         })

@@ -124,7 +124,7 @@ impl Taker {
                 return Err(Failure::Refused("due touches of the bench cannot be marked".to_owned()));
             }
             done += inputs.len();
-            let unit = Unit { inputs, advance: None, letters: Vec::new() };
+            let unit = Unit { inputs, ..Unit::default() };
             self.store.run(unit, Arc::<Complete>::clone(&self.fold)).await?;
         }
         Ok(done)

@@ -49,7 +49,7 @@ async fn told(report: UnitReport) -> String {
     let metrics = Metrics::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let watched = Watched::new(&Arc::new(Reports(report)), &clock, &metrics);
-    let unit = Unit { inputs: Vec::new(), advance: None, letters: Vec::new() };
+    let unit = Unit::default();
     watched.run(unit, Arc::new(Nothing)).await.unwrap();
     metrics.render().unwrap()
 }
