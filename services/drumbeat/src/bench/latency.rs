@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{EnrollmentUid, Workspace};
-use domain::touch::TimerKind;
-use ports::queries::Queries as _;
+use domain::touch::{TimerKind, TouchState};
+use ports::queries::{Queries as _, TaskFilter};
+use ports::relay::Outbox as _;
 use ports::unit::Units as _;
 use runtime::config::Role;
 use runtime::lifecycle::Tasks;
@@ -39,11 +40,13 @@ const ASK: Duration = Duration::from_millis(1);
 /// Between two contacts: idle means that nothing else is under way.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Webhooks of the backlog from which the load is taken, for each second of a measurement.
-const BACKLOG: usize = 3000;
+const BACKLOG: usize = 10_000;
 /// Connections of the load.
 const CONNECTIONS: usize = 64;
-/// The longest that a load lasts.
+/// The longest that a backlog takes.
 const LONGEST: Duration = Duration::from_secs(120);
+/// The longest that the load lasts: it is stopped after the last contact, whatever each of them waited for.
+const LOAD: Duration = Duration::from_hours(1);
 
 /// A touch at once, another days later.
 pub(super) const CADENCE: &str = r#"apiVersion: drumbeat/v1
@@ -91,7 +94,7 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
         Row::new("latency", side.name(), "mixed webhooks to effects, all roles in one process").rate(full),
     );
     tell(&format!("latency on {}: the same contacts at {:.0} webhooks a second", side.name(), full / 2.0));
-    let pace = Pace { connections: CONNECTIONS, per_second: full / 2.0, time: LONGEST };
+    let pace = Pace { connections: CONNECTIONS, per_second: full / 2.0, time: LOAD };
     let (stop, clock) = (CancellationToken::new(), Arc::clone(&probe.run.clock));
     let (of, told) = ((ingest, webhooks.requests()), stop.clone());
     let load = Tasks::detached().spawn("bench.load", async move { open_load(&clock, of, pace, told).await });
@@ -133,6 +136,14 @@ fn sum_of(text: &str, name: &str) -> Option<usize> {
     sum.map(|sum: f64| sum as usize)
 }
 
+/// What became of a contact.
+enum One {
+    /// Its touch took too long.
+    Unsent,
+    /// Its touch arrived after so long; and so long after its reply it was left alone, unless that took too long.
+    Sent { arrived: Duration, stopped: Option<Duration> },
+}
+
 struct Probe<'a> {
     run: &'a Run,
     crm: &'a mut Crm,
@@ -151,7 +162,7 @@ impl Probe<'_> {
         how: &str,
     ) -> Result<Vec<Row>, Failure> {
         let (mut to_crm, mut to_stop) = (Sample::default(), Sample::default());
-        let mut lost = 0;
+        let (mut unsent, mut unstopped) = (0, 0);
         for number in 0..warm_up + samples {
             self.made += 1;
             let one = self.one(self.made).await?;
@@ -159,40 +170,47 @@ impl Probe<'_> {
                 continue;
             }
             match one {
-                Some((arrived, stopped)) => {
+                One::Unsent => unsent += 1,
+                One::Sent { arrived, stopped } => {
                     to_crm.push(arrived);
-                    to_stop.push(stopped);
+                    match stopped {
+                        Some(stopped) => to_stop.push(stopped),
+                        None => unstopped += 1,
+                    }
                 }
-                None => lost += 1,
             }
         }
-        let lost = (lost > 0).then(|| format!("{lost} took longer than {} s", PATIENCE.as_secs()));
-        let count = format!("{} samples", to_crm.len());
-        let row = |what: &str, times: &Sample| {
+        let row = |what: &str, times: &Sample, lost: usize| {
+            let lost = (lost > 0).then(|| format!("{lost} took longer than {} s", PATIENCE.as_secs()));
             let row = Row::new("latency", side.name(), format!("{what}, {how}"));
-            row.times(times).longest(times).note(count.clone()).note_if(lost.clone())
+            row.times(times).longest(times).note(format!("{} samples", times.len())).note_if(lost)
         };
         Ok(vec![
-            row("webhook answered to request at the CRM", &to_crm),
-            row("reply answered to stopped", &to_stop),
+            row("webhook answered to request at the CRM", &to_crm, unsent),
+            row("reply answered to stopped", &to_stop, unstopped),
         ])
     }
 
-    /// Whether a touch waits to be sent.
-    async fn is_any_due(&self) -> Result<bool, Failure> {
+    /// Whether a touch waits to be sent, or is on its way, or something of it to be told.
+    async fn is_any_left(&self) -> Result<bool, Failure> {
         let now = self.run.clock.now();
         let due = self.store.next_timer(&[TimerKind::Touch]).await?;
-        Ok(due.is_some_and(|due| self.store.business().wall(due) <= now))
+        if due.is_some_and(|due| self.store.business().wall(due) <= now) {
+            return Ok(true);
+        }
+        let sending = TaskFilter { state: Some(TouchState::Sending), limit: 1, ..TaskFilter::default() };
+        let sending = self.store.tasks(&Workspace::main(), &sending).await?;
+        Ok(!sending.is_empty() || !self.store.pending().await?.is_empty())
     }
 
-    /// How many mixed webhooks a second become effects, from the first one posted until the last one is applied and the
-    /// last touch of theirs is on its way.
+    /// How many mixed webhooks a second become effects, from the first one posted until the last one is applied, the last
+    /// touch of theirs is sent and its result settled, and the last outcome relayed.
     async fn capacity(&self, started: &Started, webhooks: &Webhooks) -> Result<f64, Failure> {
         let count = BACKLOG * usize::try_from(self.run.seconds).unwrap_or(usize::MAX);
         let before = processed(started).await?;
         let began = self.run.clock.monotonic();
         let posted = webhooks.post_all(CONNECTIONS, count).await?;
-        while processed(started).await? < before + posted || self.is_any_due().await? {
+        while processed(started).await? < before + posted || self.is_any_left().await? {
             if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
                 return Err(Failure::Refused(format!("{posted} webhooks were not applied in time")));
             }
@@ -201,21 +219,21 @@ impl Probe<'_> {
         Ok(rate(posted, self.run.clock.monotonic().saturating_sub(began)))
     }
 
-    /// One contact: fills the form, is written to, answers, is left alone. `None`: something took too long.
-    async fn one(&mut self, number: usize) -> Result<Option<(Duration, Duration)>, Failure> {
+    /// One contact: fills the form, is written to, answers, is left alone.
+    async fn one(&mut self, number: usize) -> Result<One, Failure> {
         tokio::time::sleep(PAUSE).await;
         let email = format!("probe-{number}@bench.example");
         let answered = self.post(&format!("probe-{number}"), "form_submitted", &email).await?;
         let Some(Arrival { at, enrollment }) = self.crm.arrival(&email, PATIENCE).await else {
-            return Ok(None);
+            return Ok(One::Unsent);
         };
-        let to_crm = at.saturating_sub(answered);
+        let arrived = at.saturating_sub(answered);
         let uid = Uuid::try_parse(&enrollment)
             .map_err(|error| Failure::Refused(format!("an enrollment's id: {error}")))?;
         tokio::time::sleep(PAUSE).await;
         let answered = self.post(&format!("reply-{number}"), "replied", &email).await?;
         let stopped = self.stopped(EnrollmentUid(uid), answered + PATIENCE).await?;
-        Ok(stopped.map(|at| (to_crm, at.saturating_sub(answered))))
+        Ok(One::Sent { arrived, stopped: stopped.map(|at| at.saturating_sub(answered)) })
     }
 
     /// Posts an event, and gives the moment when its answer was there.
