@@ -13,6 +13,7 @@
 mod deadletter;
 mod decision;
 mod delivery;
+mod enrollment;
 mod enums;
 mod error;
 mod event;

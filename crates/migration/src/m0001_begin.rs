@@ -81,20 +81,22 @@ const PEOPLE: &[&str] = &[
 
 /// What runs.
 const CADENCES: &[&str] = &[
+    // Of these three: what has a fixed width first, the widest before the others, so that nothing is padded; and room in
+    // each page for a second version of every row, since those that lie together are marked and settled together.
     "create table enrollments (
-        id {long} primary key not null, uid {uuid} not null unique, workspace {name} not null, contact {long} not null,
-        account {long}, cadence {name} not null, version {long} not null, class {name}, priority {int} not null,
-        state {name} not null, entered_at {long} not null, ended_at {long}, outcome {name}, ended_by text,
-        entry text not null, progress text not null, trace text
-    ) {table} {fill 70}",
+        id {long} primary key not null, uid {uuid} not null unique, contact {long} not null, account {long},
+        version {long} not null, entered_at {long} not null, ended_at {long}, priority {int} not null,
+        workspace {name} not null, cadence {name} not null, class {name}, state {name} not null, outcome {name},
+        ended_by text, entry {bytes} not null, progress {bytes} not null, trace text
+    ) {table} {fill 50}",
     "create index enrollments_contact on enrollments (contact)",
     "create index enrollments_version on enrollments (version)",
     "create table touches (
-        id {long} primary key not null, uid {uuid} not null, workspace {name} not null, enrollment {long} not null,
-        contact {long} not null, cadence {name} not null, owner {name}, step {name} not null, visit {int} not null,
-        part {name}, variant {name}, channel {name} not null, lane {name} not null, state {name} not null,
-        fence {int} not null, due_at {long} not null, due_by {long}, attempt {int} not null, reserved text,
-        remote_id text, sent_at {long}, completed_at {long}, outcome text, note text, trace text
+        id {long} primary key not null, uid {uuid} not null, enrollment {long} not null, contact {long} not null,
+        due_at {long} not null, due_by {long}, sent_at {long}, completed_at {long}, visit {int} not null,
+        fence {int} not null, attempt {int} not null, workspace {name} not null, cadence {name} not null, owner {name},
+        step {name} not null, part {name}, variant {name}, channel {name} not null, lane {name} not null,
+        state {name} not null, reserved text, remote_id text, outcome text, note text, trace text
     ) {table} {fill 50}",
     "create index touches_enrollment on touches (enrollment)",
     "create index touches_uid on touches (uid)",
@@ -103,10 +105,11 @@ const CADENCES: &[&str] = &[
         workspace {name} not null, remote_id {name} not null, touch {long} not null,
         primary key (workspace, remote_id, touch)
     ) {keyed}",
+    // Deleted and inserted, never updated in place: each column but the key and the kind is in an index or its condition.
     "create table timers (
-        enrollment {long} primary key not null, workspace {name} not null, kind {name} not null, touch {long},
-        lane {name}, shard {int} not null, due_at {long} not null, held {name}
-    ) {table} {fill 70}",
+        enrollment {long} primary key not null, touch {long}, due_at {long} not null, shard {int} not null,
+        workspace {name} not null, kind {name} not null, lane {name}, held {name}
+    ) {table}",
     // Touches, for the dispatcher; all other kinds, for the enrollment service; what is held, for the sweep.
     "create index timers_lane on timers (lane, shard, due_at) where held is null and lane is not null",
     "create index timers_other on timers (due_at) where held is null and lane is null",

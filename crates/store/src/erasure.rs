@@ -413,7 +413,7 @@ async fn forget_enrollments(conn: &mut Conn, mut enrollments: Vec<Enrollment>) -
         }
     }
     let all: Vec<&Enrollment> = enrollments.iter().collect();
-    tables::update(conn, "enrollments", "id", enrollment::rows(&all)?).await
+    tables::update(conn, "enrollments", "id", enrollment::rows(&all)).await
 }
 
 /// Blanks decisions.

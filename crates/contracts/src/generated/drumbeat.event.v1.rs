@@ -1222,6 +1222,347 @@ impl Verdict {
         }
     }
 }
+/// The event that enrolled a contact.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EntryEvent {
+    /// Its digest.
+    #[prost(bytes = "vec", tag = "1")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Its kind.
+    #[prost(enumeration = "EventKind", tag = "2")]
+    pub kind: i32,
+    /// Its source.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+    /// When it happened, in wall-clock time.
+    #[prost(message, optional, tag = "4")]
+    pub occurred_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Its channel; unspecified: none.
+    #[prost(enumeration = "Channel", tag = "5")]
+    pub channel: i32,
+    /// How it was classified; unspecified: it was not.
+    #[prost(enumeration = "Classification", tag = "6")]
+    pub classification: i32,
+    /// Its data.
+    #[prost(btree_map = "string, message", tag = "7")]
+    pub data: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+    /// Who did it, when by hand.
+    #[prost(string, optional, tag = "8")]
+    pub actor: ::core::option::Option<::prost::alloc::string::String>,
+}
+impl ::prost::Name for EntryEvent {
+    const NAME: &'static str = "EntryEvent";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.EntryEvent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.EntryEvent".into()
+    }
+}
+/// Where an enrollment is and what happened so far.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Progress {
+    /// The local date of day 1, in days since 1970-01-01.
+    #[prost(sint32, tag = "1")]
+    pub day_one: i32,
+    /// Where it is.
+    #[prost(message, optional, tag = "2")]
+    pub place: ::core::option::Option<Place>,
+    /// When the step before the current one completed, in business time.
+    #[prost(message, optional, tag = "3")]
+    pub previous_completed: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often each step was visited.
+    #[prost(btree_map = "string, uint32", tag = "4")]
+    pub visits: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u32,
+    >,
+    /// What became of steps, in the order in which they were left.
+    #[prost(message, repeated, tag = "5")]
+    pub history: ::prost::alloc::vec::Vec<StepRecord>,
+    /// The chosen arm of each step with variants.
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub variants: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Who holds it.
+    #[prost(message, repeated, tag = "7")]
+    pub holds: ::prost::alloc::vec::Vec<Hold>,
+    /// What the first hold froze; absent: nothing is held.
+    #[prost(message, optional, tag = "8")]
+    pub frozen: ::core::option::Option<Frozen>,
+    /// Events that a wait listens to, noted before it was reached.
+    #[prost(message, repeated, tag = "9")]
+    pub seen: ::prost::alloc::vec::Vec<SeenEvent>,
+    /// Any touch was opened.
+    #[prost(bool, tag = "10")]
+    pub opened: bool,
+    /// Any touch was clicked.
+    #[prost(bool, tag = "11")]
+    pub clicked: bool,
+    /// Any touch was answered.
+    #[prost(bool, tag = "12")]
+    pub replied: bool,
+    /// Any call was connected.
+    #[prost(bool, tag = "13")]
+    pub connected: bool,
+}
+impl ::prost::Name for Progress {
+    const NAME: &'static str = "Progress";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Progress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Progress".into()
+    }
+}
+/// Where an enrollment is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Place {
+    /// None is set where it is nowhere any more.
+    #[prost(oneof = "place::At", tags = "1, 2, 3")]
+    pub at: ::core::option::Option<place::At>,
+}
+/// Nested message and enum types in `Place`.
+pub mod place {
+    /// At a touch.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct AtTouch {
+        /// The step.
+        #[prost(string, tag = "1")]
+        pub step: ::prost::alloc::string::String,
+        /// Its row.
+        #[prost(int64, tag = "2")]
+        pub touch: i64,
+        /// The day number on which it falls due.
+        #[prost(uint32, tag = "3")]
+        pub day: u32,
+    }
+    impl ::prost::Name for AtTouch {
+        const NAME: &'static str = "AtTouch";
+        const PACKAGE: &'static str = "drumbeat.event.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "drumbeat.event.v1.Place.AtTouch".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/drumbeat.event.v1.Place.AtTouch".into()
+        }
+    }
+    /// At a wait.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct AtWait {
+        /// The step.
+        #[prost(string, tag = "1")]
+        pub step: ::prost::alloc::string::String,
+        /// When it arrived.
+        #[prost(message, optional, tag = "2")]
+        pub since: ::core::option::Option<::prost_types::Timestamp>,
+        /// When it runs out.
+        #[prost(message, optional, tag = "3")]
+        pub until: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    impl ::prost::Name for AtWait {
+        const NAME: &'static str = "AtWait";
+        const PACKAGE: &'static str = "drumbeat.event.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "drumbeat.event.v1.Place.AtWait".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/drumbeat.event.v1.Place.AtWait".into()
+        }
+    }
+    /// After the last step.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Ending {
+        /// When it is over.
+        #[prost(message, optional, tag = "1")]
+        pub until: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    impl ::prost::Name for Ending {
+        const NAME: &'static str = "Ending";
+        const PACKAGE: &'static str = "drumbeat.event.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "drumbeat.event.v1.Place.Ending".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "/drumbeat.event.v1.Place.Ending".into()
+        }
+    }
+    /// None is set where it is nowhere any more.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum At {
+        /// At a touch.
+        #[prost(message, tag = "1")]
+        Touch(AtTouch),
+        /// At a wait.
+        #[prost(message, tag = "2")]
+        Wait(AtWait),
+        /// After the last step.
+        #[prost(message, tag = "3")]
+        Ending(Ending),
+    }
+}
+impl ::prost::Name for Place {
+    const NAME: &'static str = "Place";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Place".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Place".into()
+    }
+}
+/// What became of one visit of a step.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StepRecord {
+    /// The step.
+    #[prost(string, tag = "1")]
+    pub step: ::prost::alloc::string::String,
+    /// Which visit.
+    #[prost(uint32, tag = "2")]
+    pub visit: u32,
+    /// How it went: done, skipped, came, ...
+    #[prost(string, tag = "3")]
+    pub result: ::prost::alloc::string::String,
+    /// When it was left.
+    #[prost(message, optional, tag = "4")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The touch's key, 16 bytes of a UUID; empty: it was none that went out.
+    #[prost(bytes = "vec", tag = "5")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    /// The touch's row.
+    #[prost(int64, optional, tag = "6")]
+    pub touch: ::core::option::Option<i64>,
+    /// How, if it was a touch.
+    #[prost(enumeration = "Channel", tag = "7")]
+    pub channel: i32,
+    /// When the task went out.
+    #[prost(message, optional, tag = "8")]
+    pub sent_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The task's outcome.
+    #[prost(string, optional, tag = "9")]
+    pub outcome: ::core::option::Option<::prost::alloc::string::String>,
+    /// The id of the message, where an event named it.
+    #[prost(string, optional, tag = "10")]
+    pub message_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// The local dates on which it went out and was completed.
+    #[prost(message, repeated, tag = "11")]
+    pub took: ::prost::alloc::vec::Vec<TakenDate>,
+    /// Its e-mail was opened.
+    #[prost(bool, tag = "12")]
+    pub opened: bool,
+    /// A link in it was clicked.
+    #[prost(bool, tag = "13")]
+    pub clicked: bool,
+    /// It was answered.
+    #[prost(bool, tag = "14")]
+    pub replied: bool,
+}
+impl ::prost::Name for StepRecord {
+    const NAME: &'static str = "StepRecord";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.StepRecord".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.StepRecord".into()
+    }
+}
+/// A date on which a touch went out or was completed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakenDate {
+    /// The date, in days since 1970-01-01.
+    #[prost(sint32, tag = "1")]
+    pub date: i32,
+    /// The day number of the touch.
+    #[prost(uint32, tag = "2")]
+    pub day: u32,
+}
+impl ::prost::Name for TakenDate {
+    const NAME: &'static str = "TakenDate";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.TakenDate".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.TakenDate".into()
+    }
+}
+/// One holder of a pause.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hold {
+    /// Who or what: manual, out_of_office, rule.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// Since when.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when; absent: until it is lifted.
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Hold {
+    const NAME: &'static str = "Hold";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Hold".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Hold".into()
+    }
+}
+/// What the first hold froze.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Frozen {
+    /// When.
+    #[prost(message, optional, tag = "1")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many business seconds were left of the delay.
+    #[prost(int64, optional, tag = "2")]
+    pub remaining: ::core::option::Option<i64>,
+    /// The awaited event came meanwhile.
+    #[prost(bool, tag = "3")]
+    pub came: bool,
+}
+impl ::prost::Name for Frozen {
+    const NAME: &'static str = "Frozen";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.Frozen".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.Frozen".into()
+    }
+}
+/// An event that a wait listens to, noted before the wait was reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SeenEvent {
+    /// The waiting step.
+    #[prost(string, tag = "1")]
+    pub wait: ::prost::alloc::string::String,
+    /// When it came, in business time.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The touch that it named.
+    #[prost(int64, optional, tag = "3")]
+    pub about: ::core::option::Option<i64>,
+}
+impl ::prost::Name for SeenEvent {
+    const NAME: &'static str = "SeenEvent";
+    const PACKAGE: &'static str = "drumbeat.event.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "drumbeat.event.v1.SeenEvent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/drumbeat.event.v1.SeenEvent".into()
+    }
+}
 /// The messages of one row.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Parcel {

@@ -7,15 +7,19 @@ use contracts::{DeadLetter, Delivery, Quarantined, Redelivery, Verdict};
 use domain::attributes::Attributes;
 use domain::cadence;
 use domain::decision::{Cause, Decision, DecisionRecord, Outcome, Refusal, RefusalRule};
-use domain::enrollment::EnrollmentState;
+use domain::enrollment::{
+    EnrollmentState, EntryEvent, Frozen, Hold, HoldReason, Place, Progress, Seen, StepRecord, StepResult,
+};
 use domain::event::{Bounce, Classification, Detail, Event, EventKind, RecordRef, TaskRef};
 use domain::id::{
     CadenceName, ContactId, Digest, EnrollmentId, EnrollmentUid, EventId, OwnerName, SourceName, StepId,
-    TouchId, TouchKey, Workspace,
+    TouchId, TouchKey, VariantName, Workspace,
 };
 use domain::identity::{AccountKeys, CrmId, Domain, Email, Phone, SubjectKeys};
+use domain::time::Taken;
 use domain::touch::{Channel, Note};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -40,6 +44,7 @@ plain!(workspace, Workspace);
 plain!(source, SourceName);
 plain!(cadence_name, CadenceName);
 plain!(step, StepId);
+plain!(arm, VariantName);
 
 fn event_id() -> impl Strategy<Value = EventId> {
     "[!-~ ]{0,60}[a-zé✓]".prop_map(|id| EventId::new(id).unwrap())
@@ -339,4 +344,80 @@ pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
             event,
             trace,
         })
+}
+
+pub(crate) fn entry_event() -> impl Strategy<Value = EntryEvent> {
+    let named = (digest(), select(EventKind::ALL.to_vec()), source(), moment());
+    let meant = (of(select(Channel::ALL.to_vec())), of(select(Classification::ALL.to_vec())));
+    (named, meant, attributes(), of(words())).prop_map(
+        |((digest, kind, source, occurred_at), (channel, classification), data, actor)| EntryEvent {
+            digest,
+            kind,
+            source,
+            occurred_at,
+            channel,
+            classification,
+            data,
+            actor,
+        },
+    )
+}
+
+fn date() -> impl Strategy<Value = Date> {
+    moment().prop_map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date())
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![
+        (step(), any::<i64>(), any::<u32>()).prop_map(|(step, touch, day)| Place::Touch {
+            step,
+            touch: TouchId(touch),
+            day
+        }),
+        (step(), moment(), moment()).prop_map(|(step, since, until)| Place::Wait { step, since, until }),
+        moment().prop_map(|until| Place::Ending { until }),
+        Just(Place::Over),
+    ]
+}
+
+fn step_record() -> impl Strategy<Value = StepRecord> {
+    let visit = (step(), any::<u32>(), select(StepResult::ALL.to_vec()), moment());
+    let touch = (of(touch_key()), of(any::<i64>()), of(select(Channel::ALL.to_vec())), of(moment()));
+    let came = (of(words()), of(words()), any::<[bool; 3]>());
+    let took = vec((date(), any::<u32>()).prop_map(|(date, day)| Taken { date, day }), 0..3);
+    (visit, touch, came, took).prop_map(|(visit, touch, (outcome, message_id, seen), took)| {
+        let mut record = StepRecord::new(visit.0, visit.1, visit.2, visit.3);
+        (record.key, record.touch) = (touch.0, touch.1.map(TouchId));
+        (record.channel, record.sent_at) = (touch.2, touch.3);
+        (record.outcome, record.message_id, record.took) = (outcome, message_id, took);
+        [record.opened, record.clicked, record.replied] = seen;
+        record
+    })
+}
+
+pub(crate) fn progress() -> impl Strategy<Value = Progress> {
+    let steps = (btree_map(step(), any::<u32>(), 0..4), btree_map(step(), arm(), 0..3));
+    let hold = (select(HoldReason::ALL.to_vec()), moment(), of(moment()))
+        .prop_map(|(reason, since, until)| Hold { reason, since, until });
+    let frozen = (moment(), of(any::<i64>()), any::<bool>()).prop_map(|(since, remaining, came)| Frozen {
+        since,
+        remaining,
+        came,
+    });
+    let seen = (step(), moment(), of(any::<i64>())).prop_map(|(wait, at, about)| Seen {
+        wait,
+        at,
+        about: about.map(TouchId),
+    });
+    let lists = (vec(step_record(), 0..4), vec(hold, 0..3), of(frozen), vec(seen, 0..3));
+    (date(), moment(), place(), steps, lists, any::<[bool; 4]>()).prop_map(
+        |(day_one, previous, place, (visits, variants), (history, holds, frozen, seen), came)| {
+            let mut progress = Progress::new(day_one, previous);
+            (progress.place, progress.visits, progress.variants) = (place, visits, variants);
+            (progress.history, progress.holds) = (history, holds);
+            (progress.frozen, progress.seen) = (frozen, seen);
+            [progress.opened, progress.clicked, progress.replied, progress.connected] = came;
+            progress
+        },
+    )
 }

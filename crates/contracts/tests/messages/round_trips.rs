@@ -62,4 +62,14 @@ proptest! {
     fn an_outcome_comes_back_whole(outcome in build::outcome()) {
         there_and_back(&outcome)?;
     }
+
+    #[test]
+    fn the_event_of_an_entry_comes_back_whole(entry in build::entry_event()) {
+        there_and_back(&entry)?;
+    }
+
+    #[test]
+    fn how_far_an_enrollment_is_comes_back_whole(progress in build::progress()) {
+        there_and_back(&progress)?;
+    }
 }

@@ -1,12 +1,13 @@
 //! Enrollments.
 
+use contracts::{DecodeError, Wire as _};
 use domain::cadence::Outcome;
-use domain::enrollment::{Enrollment, EnrollmentState};
+use domain::enrollment::{Enrollment, EnrollmentState, EntryEvent, Progress};
 use domain::id::{AccountId, Class, ContactId, EnrollmentId, EnrollmentUid, VersionId};
-use ports::StoreResult;
+use ports::{StoreError, StoreResult};
 
 use crate::error::known;
-use crate::sql::{Row, RowSet, from_json, micros, moment, to_json};
+use crate::sql::{Row, RowSet, micros, moment};
 use crate::tables::{name, opt_moment, opt_name, workspace};
 
 pub(crate) const COLUMNS: &str = "id, uid, workspace, contact, account, cadence, version, class, priority, state, \
@@ -32,20 +33,25 @@ pub(crate) fn read(row: &Row) -> StoreResult<Enrollment> {
         ended_at: opt_moment(row.opt_int()?),
         outcome: row.opt_text()?.map(|text| known(Outcome::parse(&text), "outcome")).transpose()?,
         ended_by: row.opt_text()?,
-        entry: from_json(&row.text()?, "entry")?,
-        progress: from_json(&row.text()?, "progress")?,
+        entry: packed(EntryEvent::from_bytes(&row.bytes()?), "entry")?,
+        progress: packed(Progress::from_bytes(&row.bytes()?), "progress")?,
         trace: row.opt_text()?,
     })
 }
 
-/// What may change of enrollments.
-pub(crate) fn changes(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
+/// A column that holds a message.
+fn packed<T>(read: Result<T, DecodeError>, what: &'static str) -> StoreResult<T> {
+    read.map_err(|problem| StoreError::Damaged(format!("its {what} cannot be read: {problem}")))
+}
+
+/// What may change of enrollments; of the event that enrolled, what an erasure takes away.
+pub(crate) fn changes(enrollments: &[&Enrollment]) -> RowSet {
     let ids = RowSet::new(enrollments.len()).int("id", enrollments.iter().map(|one| one.id.0));
     moving(ids, enrollments)
 }
 
 /// All of enrollments.
-pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
+pub(crate) fn rows(enrollments: &[&Enrollment]) -> RowSet {
     let all = enrollments.iter();
     let set = RowSet::new(enrollments.len())
         .int("id", all.clone().map(|one| one.id.0))
@@ -58,23 +64,16 @@ pub(crate) fn rows(enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
     moving(set, enrollments)
 }
 
-fn moving(set: RowSet, enrollments: &[&Enrollment]) -> StoreResult<RowSet> {
-    let (mut entry, mut progress) =
-        (Vec::with_capacity(enrollments.len()), Vec::with_capacity(enrollments.len()));
-    for enrollment in enrollments {
-        entry.push(to_json(&enrollment.entry)?);
-        progress.push(to_json(&enrollment.progress)?);
-    }
+fn moving(set: RowSet, enrollments: &[&Enrollment]) -> RowSet {
     let all = enrollments.iter();
-    Ok(set
-        .int("contact", all.clone().map(|one| one.contact.0))
+    set.int("contact", all.clone().map(|one| one.contact.0))
         .opt_int("account", all.clone().map(|one| one.account.map(|account| account.0)))
         .int("priority", all.clone().map(|one| i64::from(one.priority)))
         .text("state", all.clone().map(|one| one.state.as_str()))
         .opt_int("ended_at", all.clone().map(|one| one.ended_at.map(micros)))
         .opt_text("outcome", all.clone().map(|one| one.outcome.map(Outcome::as_str)))
         .opt_text("ended_by", all.clone().map(|one| one.ended_by.as_deref()))
-        .text("entry", entry.into_iter())
-        .text("progress", progress.into_iter())
-        .opt_text("trace", all.map(|one| one.trace.as_deref())))
+        .bytes("entry", all.clone().map(|one| one.entry.to_bytes().to_vec()))
+        .bytes("progress", all.clone().map(|one| one.progress.to_bytes().to_vec()))
+        .opt_text("trace", all.map(|one| one.trace.as_deref()))
 }

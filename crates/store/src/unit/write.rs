@@ -77,8 +77,8 @@ impl Writing<'_> {
         insert(conn, "contacts", contact::rows(&contacts.inserted)?).await?;
         update(conn, "contacts", "id", contact::rows(&contacts.updated)?).await?;
         let enrollments = changes(&self.world.enrollments);
-        insert(conn, "enrollments", enrollment::rows(&enrollments.inserted)?).await?;
-        update(conn, "enrollments", "id", enrollment::changes(&enrollments.updated)?).await?;
+        insert(conn, "enrollments", enrollment::rows(&enrollments.inserted)).await?;
+        update(conn, "enrollments", "id", enrollment::changes(&enrollments.updated)).await?;
         self.touches(conn).await?;
         self.timers(conn).await?;
         self.results(tx).await?;
