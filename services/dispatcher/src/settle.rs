@@ -20,8 +20,9 @@ pub(crate) type Settled = TouchInput;
 
 /// The most that one transaction settles.
 const BATCH: usize = 256;
-/// How many transactions settle at a time, and how much must wait for another one to be worth while.
-const AT_ONCE: usize = 2;
+/// How many transactions settle at a time: one waits for its statements' turns and the disk most of its time.
+const AT_ONCE: usize = 4;
+/// How much must wait for another one to be worth while, for each that runs: small ones cost more a touch.
 const ENOUGH: usize = 64;
 
 /// How long to wait while the store cannot be reached.
@@ -34,7 +35,7 @@ pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
     let mut busy: HashSet<TouchId> = HashSet::new();
     let mut is_open = true;
     loop {
-        while running.is_empty() || (running.len() < AT_ONCE && waiting.len() >= ENOUGH) {
+        while another_is_worth_while(running.len(), waiting.len()) {
             let batch = take(&mut waiting, &busy);
             if batch.is_empty() {
                 break;
@@ -63,6 +64,11 @@ pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
             else => return,
         }
     }
+}
+
+/// Whether to settle what waits beside what is being settled.
+fn another_is_worth_while(running: usize, waiting: usize) -> bool {
+    running < AT_ONCE && waiting >= ENOUGH * running
 }
 
 /// The next batch: the oldest, but what is said of a touch comes after what was said of it before.
@@ -128,6 +134,15 @@ mod tests {
     fn said(touch: i64, attempt: i32) -> Settled {
         let report = TouchReport::Attempt { attempt, result: AttemptResult::Void };
         TouchInput { touch: TouchId(touch), at: jiff::Timestamp::UNIX_EPOCH, report }
+    }
+
+    #[test]
+    fn the_more_is_being_settled_the_more_must_wait_for_another_transaction() {
+        let most = |waiting| (0..).take_while(|running| another_is_worth_while(*running, waiting)).count();
+
+        assert_eq!([0, 63, 64, 127, 128, 191, 192].map(most), [1, 1, 2, 2, 3, 3, 4]);
+        // More than that never waits: the queue is left alone meanwhile.
+        assert_eq!(most(BATCH), AT_ONCE);
     }
 
     #[test]
