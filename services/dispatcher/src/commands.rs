@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::gate::MayStart;
 use crate::line::Line;
+use crate::outage::Reached;
 use crate::{Deps, backoff, send, upkeep, verdict};
 
 /// How a command ended.
@@ -72,15 +73,22 @@ pub(crate) async fn take(line: &Line, limit: usize) -> StoreResult<Vec<Command>>
     line.deps.commands.due_commands(Take { connector: line.connector.name().clone(), limit, lease }).await
 }
 
-/// Carries a command out; says how it ended, and how long the whole connection is to wait.
-pub(crate) async fn carry_out(
-    line: &Line,
-    command: Command,
-    may_start: MayStart,
-) -> (Answer, Option<Duration>) {
+/// A command that was carried out, or not.
+pub(crate) struct Carried {
+    pub(crate) answer: Answer,
+    /// How long the whole connection is to wait.
+    pub(crate) pause: Option<Duration>,
+    pub(crate) reached: Reached,
+    /// When its request started (monotonic).
+    pub(crate) started: Duration,
+}
+
+/// Carries a command out, which may take as long as a request may, and says how it ended.
+pub(crate) async fn carry_out(line: &Line, command: Command, may_start: MayStart) -> Carried {
+    let started = line.deps.clock.monotonic();
     if may_start != MayStart::Yes {
         let wait = CommandResult::Wait(line.deps.clock.now(), "its permit ran out".to_owned());
-        return ((command.id, wait), None);
+        return Carried { answer: (command.id, wait), pause: None, reached: Reached::Unsaid, started };
     }
     let connector = line.connector.as_ref();
     let CommandAction::Withdraw { reason } = &command.action;
@@ -93,8 +101,9 @@ pub(crate) async fn carry_out(
     let done = tokio::time::timeout(limit, withdraw(connector, &command, reason).instrument(span))
         .await
         .unwrap_or_else(|_| Err(ConnectorError::Unknown("no answer in time".to_owned())));
+    let reached = verdict::reached(&done);
     let Err(error) = done else {
-        return ((command.id, CommandResult::Done), None);
+        return Carried { answer: (command.id, CommandResult::Done), pause: None, reached, started };
     };
     let pause = verdict::pause(&error);
     let result = match &error {
@@ -114,7 +123,7 @@ pub(crate) async fn carry_out(
         line.deps.observer.left(connector.name().as_str());
         tracing::warn!(touch = %command.touch, connector = %connector.name(), reason = why, "a task could not be taken back and stays");
     }
-    ((command.id, result), pause)
+    Carried { answer: (command.id, result), pause, reached, started }
 }
 
 /// A task whose id was never learnt is looked for by its key first, where the CRM can be asked.

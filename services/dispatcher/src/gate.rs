@@ -16,6 +16,8 @@ pub(crate) struct Gate {
     /// Touches that are marked and not started, or being marked; commands that are asked for.
     reserved: usize,
     paused_until: Duration,
+    /// Until when it is not tried whether the CRM is back (see [`crate::outage`]).
+    away_until: Duration,
 }
 
 /// The part of the connector's rate that is this process's.
@@ -79,13 +81,19 @@ impl Gate {
             in_flight: 0,
             reserved: 0,
             paused_until: Duration::ZERO,
+            away_until: Duration::ZERO,
         }
+    }
+
+    /// When it was told to wait until; over, in most cases.
+    fn closed_until(&self) -> Duration {
+        self.paused_until.max(self.away_until)
     }
 
     /// What may be marked now, `ahead` of the places that are free.
     pub(crate) fn room(&mut self, now: Duration, ahead: usize) -> Room {
-        if now < self.paused_until {
-            return Room::At(self.paused_until);
+        if now < self.closed_until() {
+            return Room::At(self.closed_until());
         }
         let free = (self.concurrency + ahead).saturating_sub(self.in_flight + self.reserved);
         let room = match &mut self.rate {
@@ -154,7 +162,7 @@ impl Gate {
 
     /// Whether one that has a place reserved may start.
     pub(crate) fn may_start(&mut self, now: Duration) -> MayStart {
-        if now < self.paused_until {
+        if now < self.closed_until() {
             return MayStart::No;
         }
         if self.in_flight >= self.concurrency {
@@ -184,6 +192,11 @@ impl Gate {
     /// A request ended.
     pub(crate) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// The CRM is away: nothing is tried before then. What the CRM itself asked for stands.
+    pub(crate) fn try_at(&mut self, at: Duration) {
+        self.away_until = at;
     }
 
     /// The CRM asks to wait: the whole connection does.
@@ -268,6 +281,19 @@ mod tests {
         assert_eq!(gate.standing(at(499), room), Connection::Paused);
         assert_eq!((gate.may_start(at(499)), gate.places(at(499), 0)), (MayStart::No, 0));
         assert_eq!(gate.room(at(500), 0), Room::For(2));
+    }
+
+    #[test]
+    fn the_crm_back_does_not_cut_the_wait_that_it_asked_for() {
+        let mut gate = Gate::new(None, 2);
+
+        gate.try_at(at(500));
+        assert_eq!((gate.room(at(499), 0), gate.may_start(at(499))), (Room::At(at(500)), MayStart::No));
+        gate.pause_until(at(300));
+        gate.try_at(Duration::ZERO);
+
+        assert_eq!((gate.room(at(299), 0), gate.may_start(at(299))), (Room::At(at(300)), MayStart::No));
+        assert_eq!((gate.room(at(300), 0), gate.may_start(at(300))), (Room::For(2), MayStart::Yes));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod gate;
 mod inbox;
 mod lanes;
 mod line;
+mod outage;
 mod pace;
 mod send;
 mod service;

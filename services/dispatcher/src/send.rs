@@ -10,6 +10,7 @@ use ports::connector::{ConnectorError, Created, Idempotency, Task, Traits};
 use tracing::{Instrument, Span, field};
 
 use crate::line::Line;
+use crate::outage::Reached;
 use crate::verdict::{self, Trial};
 
 /// A marked touch, to be sent now.
@@ -37,6 +38,9 @@ pub(crate) struct Sent {
     pub(crate) pause: Option<Duration>,
     /// How long the request took, if it went well.
     pub(crate) went_in: Option<Duration>,
+    pub(crate) reached: Reached,
+    /// When its request started (monotonic).
+    pub(crate) started: Duration,
 }
 
 /// Beyond the connector's own time-out, which should have ended the call.
@@ -69,6 +73,7 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
     } else {
         Some(call(line, &march).await)
     };
+    let reached = answer.as_ref().map_or(Reached::Unsaid, verdict::reached);
     let (result, pause) = match answer {
         None => (AttemptResult::Void, None),
         Some(Ok(created)) => {
@@ -85,12 +90,22 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
     }
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
     let went_in = matches!(result, AttemptResult::Sent { .. }).then_some(took);
-    Sent { input: report(line, &march, result), pause, went_in }
+    Sent { input: report(line, &march, result), pause, went_in, reached, started }
 }
 
 fn report(line: &Line, march: &Marching, result: AttemptResult) -> TouchInput {
     let at = line.deps.units.business().business(line.deps.clock.now());
     TouchInput { touch: march.touch.id, at, report: TouchReport::Attempt { attempt: march.attempt, result } }
+}
+
+impl Sent {
+    /// Tries again by then: that the CRM is away is no failure of the touch.
+    pub(crate) fn again_by(&mut self, by: Timestamp) {
+        let TouchReport::Attempt { result, .. } = &mut self.input.report else { return };
+        if let AttemptResult::Retry { at, .. } | AttemptResult::Unknown { again_at: Some(at), .. } = result {
+            *at = by.min(*at);
+        }
+    }
 }
 
 /// A marked touch whose request will not start: it is scheduled as it was.

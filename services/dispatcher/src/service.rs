@@ -77,6 +77,8 @@ pub enum Connection {
     RateLimited,
     /// The CRM asked to wait, or does not know us.
     Paused,
+    /// Nothing gets through to the CRM: one request at a time tries.
+    Away,
 }
 
 /// How the dispatcher works.

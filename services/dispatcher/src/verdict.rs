@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use ports::connector::{ConnectorError, Idempotency};
 
 use crate::backoff;
+use crate::outage::Reached;
 
 /// How long a connection waits whose credentials are wrong: a person must act, and each try may lock an account.
 const UNAUTHORIZED: Duration = Duration::from_secs(60);
@@ -51,6 +52,19 @@ pub(crate) fn pause(error: &ConnectorError) -> Option<Duration> {
         ConnectorError::RateLimited { retry_after } => Some(retry_after.unwrap_or(THROTTLED)),
         ConnectorError::Unauthorized(_) => Some(UNAUTHORIZED),
         ConnectorError::Rejected(_) | ConnectorError::Transient(_) | ConnectorError::Unknown(_) => None,
+    }
+}
+
+/// Whether a request that ended so says that the CRM is there.
+pub(crate) fn reached<T>(answer: &Result<T, ConnectorError>) -> Reached {
+    match answer {
+        Ok(_)
+        | Err(
+            ConnectorError::Rejected(_)
+            | ConnectorError::RateLimited { .. }
+            | ConnectorError::Unauthorized(_),
+        ) => Reached::Yes,
+        Err(ConnectorError::Transient(_) | ConnectorError::Unknown(_)) => Reached::No,
     }
 }
 

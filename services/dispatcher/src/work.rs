@@ -13,13 +13,16 @@ use domain::id::TouchId;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use ports::StoreResult;
 use ports::dispatch::Place;
 
-use crate::commands::{Answer, Looks, carry_out};
+use crate::Connection;
+use crate::commands::{Carried, Looks, carry_out};
 use crate::gate::{Gate, MayStart, Room};
 use crate::lanes::{Ask, Found, Looked, Marks, Ready, Rotation};
 use crate::line::{Line, NAP, PATIENCE, POLL, Permits, Seen, TRUST, wanted};
+use crate::outage::{Change, Outage, Reached};
 use crate::pace::Pace;
 use crate::send::{self, Marching, Sent};
 
@@ -37,7 +40,7 @@ const AIR: Duration = Duration::from_millis(250);
 /// Something in flight that ended.
 enum Ended {
     Touch(Sent),
-    Command(Answer, Option<Duration>),
+    Command(Carried),
 }
 
 /// What a look gave, and whose turn it is next.
@@ -49,6 +52,7 @@ struct Work<'l> {
     line: &'l Line,
     gate: Gate,
     pace: Pace,
+    outage: Outage,
     looks: Looks,
     permits: Permits,
     flying: FuturesUnordered<BoxFuture<'l, Ended>>,
@@ -122,6 +126,7 @@ impl<'l> Work<'l> {
             line,
             gate: Gate::new(traits.rate, traits.concurrency),
             pace: Pace::default(),
+            outage: Outage::default(),
             looks: Looks::default(),
             permits: Permits::default(),
             flying: FuturesUnordered::new(),
@@ -150,6 +155,9 @@ impl<'l> Work<'l> {
 
     /// Marking costs a transaction: under load wait for some room instead of marking one by one.
     fn enough(&self) -> usize {
+        if self.outage.is_on() {
+            return 1;
+        }
         let places = self.line.connector.traits().concurrency;
         let share = match self.ahead() {
             0 => places / 8,
@@ -189,9 +197,8 @@ impl<'l> Work<'l> {
         for command in taken {
             let starting = self.now();
             let may_start = self.gate.may_start(starting);
-            self.gate.start(starting);
-            let carried = carry_out(line, command, may_start);
-            self.flying.push(carried.map(|(answer, pause)| Ended::Command(answer, pause)).boxed());
+            self.start(starting);
+            self.flying.push(carry_out(line, command, may_start).map(Ended::Command).boxed());
         }
     }
 
@@ -199,7 +206,8 @@ impl<'l> Work<'l> {
     fn places(&mut self, now: Duration) -> usize {
         let ahead = self.ahead();
         let taken = if ahead == 0 { self.wanted + self.ready.as_ref().map_or(0, Ready::len) } else { 0 };
-        self.gate.places(now, ahead).saturating_sub(taken)
+        let places = self.gate.places(now, ahead).saturating_sub(taken);
+        if self.outage.is_on() { places.min(1) } else { places }
     }
 
     /// Starts what was marked and has its place now; what may not start any more is void.
@@ -213,7 +221,7 @@ impl<'l> Work<'l> {
             }
             let Some(march) = self.waiting.pop_front() else { return };
             if may_start == MayStart::Yes {
-                self.gate.start(now);
+                self.start(now);
                 self.flying.push(send::send(self.line, march).map(Ended::Touch).boxed());
             } else {
                 // More were marked ahead than could start.
@@ -221,6 +229,20 @@ impl<'l> Work<'l> {
                 self.void(&march).await;
             }
         }
+    }
+
+    /// One that has its place starts. While the CRM is away, everything else waits for what becomes of it.
+    fn start(&mut self, now: Duration) {
+        self.gate.start(now);
+        if self.outage.is_on() {
+            self.gate.try_at(now + send::time_limit(self.line.connector.traits()));
+        }
+    }
+
+    /// How much may be marked now.
+    fn room(&mut self) -> Room {
+        let (now, ahead) = (self.now(), self.ahead());
+        self.outage.narrow(self.gate.room(now, ahead))
     }
 
     async fn void(&mut self, march: &Marching) {
@@ -240,7 +262,7 @@ impl<'l> Work<'l> {
             return;
         }
         let Some(ready) = self.ready.take() else { return };
-        let Room::For(room) = self.gate.room(now, self.ahead()) else {
+        let Room::For(room) = self.room() else {
             self.ready = Some(ready);
             return;
         };
@@ -266,8 +288,7 @@ impl<'l> Work<'l> {
         if self.marking.is_some() && self.found == Found::All {
             return;
         }
-        let ahead = self.ahead();
-        let Room::For(room) = self.gate.room(self.now(), ahead) else { return };
+        let Room::For(room) = self.room() else { return };
         if room < self.enough() && !self.is_idle() {
             return;
         }
@@ -331,26 +352,57 @@ impl<'l> Work<'l> {
     /// Something that was in flight ended.
     async fn land(&mut self, ended: Ended) {
         self.gate.end();
-        let pause = match &ended {
-            Ended::Touch(Sent { pause, went_in, .. }) => {
+        let (pause, reached, started) = match &ended {
+            Ended::Touch(Sent { pause, went_in, reached, started, .. }) => {
                 match went_in {
                     Some(took) => self.pace.went(*took),
                     None => self.pace.stumbled(),
                 }
-                *pause
+                (*pause, *reached, *started)
             }
-            Ended::Command(_, pause) => *pause,
+            Ended::Command(Carried { pause, reached, started, .. }) => (*pause, *reached, *started),
         };
         if let Some(wait) = pause {
             self.pause(wait);
         }
+        let mut ended = ended;
+        if let Some(wait) = self.looked_for_the_crm(reached, started)
+            && let Ended::Touch(sent) = &mut ended
+        {
+            sent.again_by(self.line.deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX));
+        }
         // The queues hold thousands; while one is full the connection waits, which is the back-pressure wanted.
         let kept = match ended {
             Ended::Touch(sent) => self.line.settled.send(sent.input).await.is_ok(),
-            Ended::Command(answer, _) => self.line.answers.send(answer).await.is_ok(),
+            Ended::Command(carried) => self.line.answers.send(carried.answer).await.is_ok(),
         };
         if !kept {
             tracing::error!("a result came after settling had ended; it is taken over");
+        }
+    }
+
+    /// What a request's end says of the CRM; how long nothing is tried, if it is away.
+    fn looked_for_the_crm(&mut self, reached: Reached, started: Duration) -> Option<Duration> {
+        let name = self.line.connector.name().as_str();
+        let now = self.now();
+        let was_on = self.outage.is_on();
+        match self.outage.ended(reached, started, now) {
+            Change::None => None,
+            Change::Over => {
+                tracing::info!(connector = name, "the CRM answers again");
+                self.gate.try_at(Duration::ZERO);
+                None
+            }
+            Change::Wait(wait) => {
+                if !was_on {
+                    tracing::warn!(
+                        connector = name,
+                        "the CRM does not answer: it is tried with one request at a time"
+                    );
+                }
+                self.gate.try_at(now + wait);
+                Some(wait)
+            }
         }
     }
 
@@ -387,7 +439,7 @@ impl<'l> Work<'l> {
     fn tell(&mut self) {
         let now = self.now();
         let room = self.gate.room(now, self.ahead());
-        let standing = self.gate.standing(now, room);
+        let standing = if self.outage.is_on() { Connection::Away } else { self.gate.standing(now, room) };
         let name = self.line.connector.name().as_str();
         self.line.deps.observer.connection(name, standing, self.gate.in_flight());
     }

@@ -340,7 +340,7 @@ pub const CONNECTOR_STATE: Definition = Definition {
     labels: &["crm", "state"],
     roles: DISPATCHER,
     only_when: None,
-    help: "1 for the state that a connection is in, else 0: open, busy (all its requests are in flight), rate_limited (its own limit), paused (the CRM said so)",
+    help: "1 for the state that a connection is in, else 0: open, busy (all its requests are in flight), rate_limited (its own limit), paused (the CRM said so), away (nothing gets through: one request at a time tries)",
 };
 
 /// Requests under way.

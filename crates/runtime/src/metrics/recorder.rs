@@ -34,10 +34,12 @@ pub enum ConnectorState {
     RateLimited,
     /// The CRM asked to wait, or does not know us.
     Paused,
+    /// Nothing gets through to the CRM.
+    Away,
 }
 
 impl ConnectorState {
-    const ALL: [Self; 4] = [Self::Open, Self::Busy, Self::RateLimited, Self::Paused];
+    const ALL: [Self; 5] = [Self::Open, Self::Busy, Self::RateLimited, Self::Paused, Self::Away];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -45,6 +47,7 @@ impl ConnectorState {
             Self::Busy => "busy",
             Self::RateLimited => "rate_limited",
             Self::Paused => "paused",
+            Self::Away => "away",
         }
     }
 }

@@ -6,6 +6,7 @@ mod ahead;
 mod commands;
 mod crm;
 mod limits;
+mod outages;
 mod ports_of;
 mod retries;
 mod stage;

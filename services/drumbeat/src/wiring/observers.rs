@@ -80,6 +80,7 @@ impl dispatcher::Observer for Observers {
             dispatcher::Connection::Busy => ConnectorState::Busy,
             dispatcher::Connection::RateLimited => ConnectorState::RateLimited,
             dispatcher::Connection::Paused => ConnectorState::Paused,
+            dispatcher::Connection::Away => ConnectorState::Away,
         };
         self.metrics.connector(connector, state, in_flight);
     }
