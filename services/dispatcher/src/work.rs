@@ -6,6 +6,8 @@
 //! start; or, when their time is over, the connection is told to wait, or the process ends, they are void and scheduled as
 //! they were. Looking and marking run one beside the other and beside the requests; of each there is one at a time.
 
+mod landing;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
@@ -13,7 +15,6 @@ use domain::id::TouchId;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use jiff::Timestamp;
 use ports::StoreResult;
 use ports::dispatch::Place;
 
@@ -22,7 +23,7 @@ use crate::commands::{Carried, Looks, carry_out};
 use crate::gate::{Gate, MayStart, Room};
 use crate::lanes::{Ask, Found, Looked, Marks, Ready, Rotation};
 use crate::line::{Line, NAP, PATIENCE, POLL, Permits, Seen, TRUST, wanted};
-use crate::outage::{Change, Outage, Reached};
+use crate::outage::Outage;
 use crate::pace::Pace;
 use crate::send::{self, Marching, Sent};
 
@@ -245,13 +246,6 @@ impl<'l> Work<'l> {
         self.outage.narrow(self.gate.room(now, ahead))
     }
 
-    async fn void(&mut self, march: &Marching) {
-        self.gate.release(1);
-        if self.line.settled.send(send::void(self.line, march)).await.is_err() {
-            tracing::error!("a void mark came after settling had ended; it is taken over");
-        }
-    }
-
     /// Marks what is ready, as far as there is room for it.
     fn mark(&mut self) {
         let now = self.now();
@@ -347,70 +341,6 @@ impl<'l> Work<'l> {
                 self.rest(PATIENCE);
             }
         }
-    }
-
-    /// Something that was in flight ended.
-    async fn land(&mut self, ended: Ended) {
-        self.gate.end();
-        let (pause, reached, started) = match &ended {
-            Ended::Touch(Sent { pause, went_in, reached, started, .. }) => {
-                match went_in {
-                    Some(took) => self.pace.went(*took),
-                    None => self.pace.stumbled(),
-                }
-                (*pause, *reached, *started)
-            }
-            Ended::Command(Carried { pause, reached, started, .. }) => (*pause, *reached, *started),
-        };
-        if let Some(wait) = pause {
-            self.pause(wait);
-        }
-        let mut ended = ended;
-        if let Some(wait) = self.looked_for_the_crm(reached, started)
-            && let Ended::Touch(sent) = &mut ended
-        {
-            sent.again_by(self.line.deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX));
-        }
-        // The queues hold thousands; while one is full the connection waits, which is the back-pressure wanted.
-        let kept = match ended {
-            Ended::Touch(sent) => self.line.settled.send(sent.input).await.is_ok(),
-            Ended::Command(carried) => self.line.answers.send(carried.answer).await.is_ok(),
-        };
-        if !kept {
-            tracing::error!("a result came after settling had ended; it is taken over");
-        }
-    }
-
-    /// What a request's end says of the CRM; how long nothing is tried, if it is away.
-    fn looked_for_the_crm(&mut self, reached: Reached, started: Duration) -> Option<Duration> {
-        let name = self.line.connector.name().as_str();
-        let now = self.now();
-        let was_on = self.outage.is_on();
-        match self.outage.ended(reached, started, now) {
-            Change::None => None,
-            Change::Over => {
-                tracing::info!(connector = name, "the CRM answers again");
-                self.gate.try_at(Duration::ZERO);
-                None
-            }
-            Change::Wait(wait) => {
-                if !was_on {
-                    tracing::warn!(
-                        connector = name,
-                        "the CRM does not answer: it is tried with one request at a time"
-                    );
-                }
-                self.gate.try_at(now + wait);
-                Some(wait)
-            }
-        }
-    }
-
-    /// The whole connection waits; what is marked for it does not.
-    fn pause(&mut self, wait: Duration) {
-        self.line.deps.observer.waiting(self.line.connector.name().as_str(), wait);
-        self.gate.pause_until(self.now() + wait);
-        self.pace.stumbled();
     }
 
     fn rest_until_woken(&mut self) {

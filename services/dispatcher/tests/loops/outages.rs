@@ -51,6 +51,30 @@ async fn while_the_crm_is_away_one_request_at_a_time_tries_and_all_go_once_it_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_touch_that_tried_in_vain_waits_no_longer_than_until_the_next_trial() {
+    let stage = Stage::new().await;
+    stage.cadence("crm", "").await;
+    let people = ["ada@example.com", "bob@example.com", "cyd@example.com"];
+    for who in people {
+        stage.enroll(who).await;
+    }
+    let crm = Arc::new(stage.crm());
+    crm.always(refused());
+
+    let running = stage.start(&[&crm]);
+    pass(900).await;
+    let back = stage.clock.monotonic();
+    crm.always(Reply::Fine);
+    for who in people {
+        stage.until_state(who, TouchState::Open).await;
+    }
+
+    let took = *crm.times().last().unwrap() - back;
+    assert!(took <= Duration::from_secs(6), "{took:?} after the CRM was back");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crm_that_fails_now_and_then_is_not_away() {
     let stage = Stage::new().await;
     stage.cadence("crm", "").await;
