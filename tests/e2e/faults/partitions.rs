@@ -15,6 +15,9 @@ use testkit::wires::{Cut, Wire};
 const NOTICED: Duration = Duration::from_secs(40);
 const HEALED: Duration = Duration::from_secs(45);
 
+/// How long all links are silent in the end.
+const ALL_AT_ONCE: Duration = Duration::from_secs(300);
+
 /// A link, by the wire that it runs over, with the process whose readiness tells of it.
 const LINKS: [(usize, &str, Option<&str>); 4] = [
     (0, "dispatcher-2 and its database", Some("dispatcher-2")),
@@ -32,6 +35,16 @@ async fn until(it: &Deployment, (role, ready): (&str, bool), limit: Duration) ->
             "{role} was not {} in time",
             if ready { "ready" } else { "unready" }
         );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    began.elapsed()
+}
+
+/// Waits until tasks get through to the CRM again, and tells how long it took.
+async fn until_more(it: &Deployment, tasks: usize) -> Duration {
+    let began = Instant::now();
+    while it.crm.records().len() < tasks + 10 {
+        assert!(began.elapsed() <= HEALED, "nothing gets through to the CRM");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     began.elapsed()
@@ -88,10 +101,12 @@ fn links_that_fall_silent_lose_nothing_and_double_nothing() {
                 }
                 tokio::time::sleep(Duration::from_secs(lasts).saturating_sub(began.elapsed())).await;
                 accounts::nothing_is_stranded(&it);
+                let tasks = it.crm.records().len();
                 wires[wire].set(Cut::Whole);
-                if let Some(role) = told_by {
-                    healed.push(Some(until(&it, (role, true), HEALED).await));
-                }
+                healed.push(Some(match told_by {
+                    Some(role) => until(&it, (role, true), HEALED).await,
+                    None => until_more(&it, tasks).await,
+                }));
                 eprintln!("  {what}: {cut:?} for {:.1} s", began.elapsed().as_secs_f64());
                 for role in PAIRS {
                     assert!(!it.has_ended(role), "{role} ended:\n{}", it.log(role));
@@ -99,6 +114,20 @@ fn links_that_fall_silent_lose_nothing_and_double_nothing() {
                 accounts::nothing_is_stranded(&it);
             }
         }
+        for wire in &wires {
+            wire.set(Cut::BothWays);
+        }
+        tokio::time::sleep(ALL_AT_ONCE).await;
+        accounts::nothing_is_stranded(&it);
+        let tasks = it.crm.records().len();
+        for wire in &wires {
+            wire.set(Cut::Whole);
+        }
+        for role in PAIRS {
+            healed.push(Some(until(&it, (role, true), HEALED).await));
+        }
+        healed.push(Some(until_more(&it, tasks).await));
+        eprintln!("  all of them at once: for {} s", ALL_AT_ONCE.as_secs());
         // What nobody will ever answer is given up, and begun anew elsewhere.
         for (wire, what, _) in LINKS {
             wires[wire].forget();
