@@ -12,16 +12,26 @@ const BUDGET: Duration = Duration::from_millis(50);
 const PROOF: u32 = 16;
 /// How much of the mean a single request is.
 const WEIGHT: u32 = 16;
-/// The most that is marked ahead.
+/// The most that is marked ahead, and what that begins with. Each request that goes well allows one more, anything that does not
+/// halves it: how fast a connection answers says nothing of how fast this process, or its store, comes to start the next.
 const MOST: usize = 512;
+const AT_FIRST: usize = 64;
+const LEAST: usize = 4;
 
 /// The pace of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
     /// How long requests took, a moving mean.
     mean: Duration,
     /// How many went well since anything did not.
     well: u32,
+    most: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { mean: Duration::ZERO, well: 0, most: AT_FIRST }
+    }
 }
 
 impl Pace {
@@ -30,11 +40,13 @@ impl Pace {
         let took = took.max(Duration::from_micros(10));
         self.mean = if self.well == 0 { took } else { (self.mean * (WEIGHT - 1) + took) / WEIGHT };
         self.well = self.well.saturating_add(1);
+        self.most = (self.most + 1).min(MOST);
     }
 
     /// A request failed, or what was marked ahead did not start in time.
     pub(crate) fn stumbled(&mut self) {
         self.well = 0;
+        self.most = (self.most / 2).max(LEAST);
     }
 
     /// How many touches may be marked beside those that have a place, of which there are `places`.
@@ -44,7 +56,7 @@ impl Pace {
         }
         let turns = BUDGET.as_micros() / self.mean.as_micros().max(1);
         // A slow connection gains nothing: its places are not waited for, they are full.
-        usize::try_from(turns).unwrap_or(usize::MAX).saturating_mul(places).min(MOST)
+        usize::try_from(turns).unwrap_or(usize::MAX).saturating_mul(places).min(self.most)
     }
 }
 
@@ -63,8 +75,9 @@ mod tests {
     #[test]
     fn only_a_connection_that_proved_fast_is_marked_ahead_for() {
         assert_eq!(after(15, 1_000).ahead(8), 0);
-        assert_eq!(after(16, 1_000).ahead(8), 50 * 8);
-        assert_eq!(after(16, 100).ahead(8), MOST);
+        assert_eq!(after(16, 1_000).ahead(8), 64 + 16, "one more for each that goes well");
+        assert_eq!(after(1_000, 1_000).ahead(8), 50 * 8);
+        assert_eq!(after(1_000, 100).ahead(8), MOST);
         assert_eq!(after(16, 25_000).ahead(8), 2 * 8);
         assert_eq!(after(100, 51_000).ahead(8), 0, "within the budget none of its places becomes free");
     }
@@ -80,6 +93,27 @@ mod tests {
             pace.went(Duration::from_millis(10));
         }
         assert_eq!(pace.ahead(8), 5 * 8, "what was before does not count");
+    }
+
+    #[test]
+    fn fewer_are_marked_ahead_once_some_did_not_start_in_time() {
+        let mut pace = after(1_000, 100);
+        for most in [256 + 16, 136 + 16] {
+            pace.stumbled();
+            for _ in 0..16 {
+                pace.went(Duration::from_micros(100));
+            }
+            assert_eq!(pace.ahead(8), most);
+        }
+
+        for _ in 0..100 {
+            pace.stumbled();
+        }
+        for _ in 0..16 {
+            pace.went(Duration::from_micros(100));
+        }
+
+        assert_eq!(pace.ahead(8), LEAST + 16, "it begins again with few");
     }
 
     #[test]
