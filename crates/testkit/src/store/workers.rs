@@ -63,8 +63,8 @@ pub async fn a_silent_worker_is_reaped_by_one_that_beats(fixture: &impl Fixture)
     }
     store.beat(worker(2)).await.unwrap();
 
-    for _ in 0..3 {
-        fixture.elapse(Duration::from_secs(2)).await;
+    for _ in 0..6 {
+        fixture.elapse(Duration::from_secs(1)).await;
         assert_eq!(store.beat(worker(1)).await.unwrap(), Alive::Yes);
     }
     assert_eq!(store.reap(worker(2)).await.unwrap(), 0, "a silent one reaps nobody");
@@ -87,8 +87,8 @@ pub async fn a_worker_that_was_taken_for_dead_marks_nothing(fixture: &impl Fixtu
     let picked = due(&store).await.remove(0);
     store.beat(worker(1)).await.unwrap();
     store.beat(worker(2)).await.unwrap();
-    for _ in 0..3 {
-        fixture.elapse(Duration::from_secs(2)).await;
+    for _ in 0..6 {
+        fixture.elapse(Duration::from_secs(1)).await;
         store.beat(worker(1)).await.unwrap();
     }
     store.reap(worker(1)).await.unwrap();
