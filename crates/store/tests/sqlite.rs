@@ -107,6 +107,31 @@ async fn a_closed_store_leaves_its_file_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_reaches_the_file_without_waiting_for_another_commit() {
+    let file = SqliteFile::make("folded").await.unwrap();
+    let store = file.store().await;
+    let now = store.now().await.unwrap();
+    store.run(events([form("1", "ada@example.com", now).input()]), Mini::new()).await.unwrap();
+
+    // The file alone, without the log beside it.
+    let copy = SqliteFile::make("copy").await.unwrap();
+    let path = |file: &SqliteFile| file.url().trim_start_matches("sqlite://").to_owned();
+    let is_there = async || {
+        std::fs::copy(path(&file), path(&copy)).unwrap();
+        let url = copy.url();
+        run(&url, "select 1 from events").await.len() == 1
+    };
+    let folded = tokio::time::timeout(Duration::from_secs(60), async {
+        while !is_there().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+
+    assert!(folded.await.is_ok(), "it stays in the log of changes");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_is_noticed_and_waited_for() {
     let file = SqliteFile::make("two").await.unwrap();
     let (up, cli) = (file.store().await, file.store().await);

@@ -12,8 +12,8 @@ const BUDGET: Duration = Duration::from_millis(50);
 const PROOF: u32 = 16;
 /// How much of the mean a single request is.
 const WEIGHT: u32 = 16;
-/// The most that is marked ahead, and what that begins with. Each request that goes well allows one more, anything that does not
-/// halves it: how fast a connection answers says nothing of how fast this process, or its store, comes to start the next.
+/// The most that is marked ahead, and what that begins with. Each request that goes well allows one more, each mark that waited
+/// too long for its place halves it: how fast a connection answers says nothing of how fast this process, or its store, comes to start the next.
 const MOST: usize = 512;
 const AT_FIRST: usize = 64;
 const LEAST: usize = 4;
@@ -43,8 +43,13 @@ impl Pace {
         self.most = (self.most + 1).min(MOST);
     }
 
-    /// A request failed, or what was marked ahead did not start in time.
+    /// A request failed, or the connection was told to wait.
     pub(crate) fn stumbled(&mut self) {
+        self.well = 0;
+    }
+
+    /// What was marked in time waited too long for its place.
+    pub(crate) fn overrun(&mut self) {
         self.well = 0;
         self.most = (self.most / 2).max(LEAST);
     }
@@ -99,7 +104,7 @@ mod tests {
     fn fewer_are_marked_ahead_once_some_did_not_start_in_time() {
         let mut pace = after(1_000, 100);
         for most in [256 + 16, 136 + 16] {
-            pace.stumbled();
+            pace.overrun();
             for _ in 0..16 {
                 pace.went(Duration::from_micros(100));
             }
@@ -107,7 +112,7 @@ mod tests {
         }
 
         for _ in 0..100 {
-            pace.stumbled();
+            pace.overrun();
         }
         for _ in 0..16 {
             pace.went(Duration::from_micros(100));

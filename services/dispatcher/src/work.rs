@@ -216,7 +216,8 @@ impl<'l> Work<'l> {
         while let Some(first) = self.waiting.front() {
             let now = self.now();
             let is_in_time = first.is_in_time(now, self.line.settings.start_within);
-            let may_start = if is_in_time { self.gate.may_start(now) } else { MayStart::No };
+            let gate = self.gate.may_start(now);
+            let may_start = if is_in_time { gate } else { MayStart::No };
             if may_start == MayStart::Later {
                 return;
             }
@@ -225,8 +226,12 @@ impl<'l> Work<'l> {
                 self.start(now);
                 self.flying.push(send::send(self.line, march).map(Ended::Touch).boxed());
             } else {
-                // More were marked ahead than could start.
-                self.pace.stumbled();
+                // More were marked ahead than could start; but not where the mark itself came late.
+                if gate == MayStart::No {
+                    self.pace.stumbled();
+                } else {
+                    self.pace.overrun();
+                }
                 self.void(&march).await;
             }
         }

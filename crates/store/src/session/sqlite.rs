@@ -32,7 +32,8 @@ impl Database {
             .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
             .connect_lazy_with(options(&config.url)?.read_only(true));
-        let writer = Writer::start(conn, writing, Arc::clone(&time), signals);
+        let folding = writing.open().await?;
+        let writer = Writer::start((conn, folding), writing, Arc::clone(&time), signals);
         Ok(Self { link: DatabaseLink::Sqlite { readers, writer }, time, statements })
     }
 }
@@ -75,6 +76,9 @@ pub(super) fn exists(url: &str) -> Result<bool, Fail> {
     Ok(SqliteConnectOptions::from_str(url)?.get_filename().exists())
 }
 
+/// When the log of changes has so many pages (of 4 KiB) that were not folded into the file beside it, a COMMIT folds them.
+const AT_ONCE: &str = "8000";
+
 fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
     Ok(SqliteConnectOptions::from_str(url)?
         .journal_mode(SqliteJournalMode::Wal)
@@ -82,6 +86,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
         .foreign_keys(false)
         .statement_cache_capacity(300)
         .busy_timeout(Duration::from_secs(5))
+        .pragma("wal_autocheckpoint", AT_ONCE)
         .pragma("temp_store", "memory")
         .pragma("cache_size", "-32000")
         .pragma("mmap_size", "268435456")

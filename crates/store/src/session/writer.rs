@@ -8,6 +8,8 @@
 //! The task outlives what goes wrong in it: a transaction that panics is refused, and a connection that no longer takes
 //! transactions is opened anew.
 
+mod folding;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use ports::StoreError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::folding::Folding;
 use super::caught::{self, caught};
 use super::{Time, Turn, Tx, Work, sqlite};
 use crate::error::Fail;
@@ -96,10 +99,18 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "the seam of this crate: one task a file, it ends with the store"
     )]
-    pub(super) fn start(conn: Conn, reopen: sqlite::Writing, time: Arc<Time>, signals: Arc<Signals>) -> Self {
+    pub(super) fn start(
+        (conn, folding): (Conn, Conn),
+        reopen: sqlite::Writing,
+        time: Arc<Time>,
+        signals: Arc<Signals>,
+    ) -> Self {
         let (jobs, orders) = mpsc::channel(1024);
         let tx = Tx::new(conn, time);
-        tokio::spawn(Task { tx, reopen, orders, waiting: VecDeque::new(), signals, version: None }.serve());
+        let (folding, fold) = Folding::new(folding);
+        tokio::spawn(fold);
+        let waiting = VecDeque::new();
+        tokio::spawn(Task { tx, reopen, orders, waiting, signals, folding, version: None }.serve());
         Self { jobs }
     }
 
@@ -127,6 +138,7 @@ struct Task {
     /// What was taken in while a group ran, and is for a later one.
     waiting: VecDeque<Order>,
     signals: Arc<Signals>,
+    folding: Folding,
     /// SQLite's count of commits by other connections, as last seen.
     version: Option<i64>,
 }
@@ -179,6 +191,8 @@ impl Task {
 
     /// Closes the file, and says so.
     async fn end(self, done: oneshot::Sender<()>) {
+        // The last connection to go folds all that is left.
+        self.folding.end().await;
         if let Err(fail) = self.tx.conn.close().await {
             tracing::warn!(error = %fail.into_error(), "SQLite's file did not close well");
         }
@@ -194,7 +208,11 @@ impl Task {
         self.look().await;
         let outcome = self.run_group(first, group).await;
         match outcome {
-            Ok(()) => self.tx.conn.plain("commit").await.map_err(Fail::into_error),
+            Ok(()) => {
+                self.tx.conn.plain("commit").await.map_err(Fail::into_error)?;
+                self.folding.committed();
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
