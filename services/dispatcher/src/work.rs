@@ -59,6 +59,8 @@ struct Work<'l> {
     flying: FuturesUnordered<BoxFuture<'l, Ended>>,
     /// Marked, in the order of the marks.
     waiting: VecDeque<Marching>,
+    /// Places kept for commands that are asked for.
+    kept: usize,
     marking: Option<BoxFuture<'l, Mark>>,
     being_marked: HashSet<TouchId>,
     /// Looked for, to be marked.
@@ -132,6 +134,7 @@ impl<'l> Work<'l> {
             permits: Permits::default(),
             flying: FuturesUnordered::new(),
             waiting: VecDeque::new(),
+            kept: 0,
             marking: None,
             being_marked: HashSet::new(),
             ready: None,
@@ -192,7 +195,9 @@ impl<'l> Work<'l> {
         }
         self.gate.reserve(share);
         let line = self.line;
+        self.kept = share;
         let taken = self.beside(line.take(share)).await;
+        self.kept = 0;
         self.looks.took((share, taken.len()), now, seen.commands);
         self.gate.release(share - taken.len());
         for command in taken {
@@ -218,7 +223,8 @@ impl<'l> Work<'l> {
             let is_in_time = first.is_in_time(now, self.line.settings.start_within);
             let gate = self.gate.may_start(now);
             let may_start = if is_in_time { gate } else { MayStart::No };
-            if may_start == MayStart::Later {
+            let is_kept = self.gate.in_flight() + self.kept >= self.line.connector.traits().concurrency;
+            if may_start == MayStart::Later || (may_start == MayStart::Yes && is_kept) {
                 return;
             }
             let Some(march) = self.waiting.pop_front() else { return };
@@ -356,11 +362,12 @@ impl<'l> Work<'l> {
         self.resting = Some(tokio::time::sleep(time).boxed());
     }
 
-    /// Does some work of the store while everything else goes on: a slow store must not keep results back, and a mark that is
-    /// begun holds a connection and locks, for which the work may have to wait.
+    /// Does some work of the store while everything else goes on: a slow store must not keep results back, a mark that is
+    /// begun holds a connection and locks, for which the work may have to wait, and what was marked has no time to wait.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
+            self.start_waiting().await;
             tokio::select! {
                 biased;
                 Some(ended) = self.flying.next(), if !self.flying.is_empty() => self.land(ended).await,

@@ -73,6 +73,25 @@ async fn commands_that_wait_for_what_a_mark_holds_do_not_keep_the_mark_from_endi
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_marked_starts_while_commands_are_long_in_coming() {
+    let stage = Stage::new().await;
+    let crm = Arc::new(stage.crm());
+    let running = withdrawn(&stage, &crm, 1).await;
+    stage.notes.slow_marks.lock().unwrap().push(Duration::from_millis(100));
+    stage.notes.slow_commands.lock().unwrap().push(Duration::from_secs(1));
+
+    stage.enroll(&who(1)).await;
+    stage.until("the mark holds", || stage.notes.slow_marks.lock().unwrap().is_empty()).await;
+    stage.opt_out(&who(0)).await;
+    stage.until("the task is taken back", || answers(&stage).len() == 1).await;
+    let touch = stage.until_state(&who(1), TouchState::Open).await;
+
+    assert!(stage.notes.slow_commands.lock().unwrap().is_empty(), "nothing was slow");
+    assert_eq!(touch.attempt, 1, "its mark was good for a quarter of a second");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_withdrawal_is_tried_for_about_a_day_and_then_given_up() {
     let stage = Stage::new().await;
     let crm = Arc::new(stage.crm());

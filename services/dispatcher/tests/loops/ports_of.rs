@@ -38,6 +38,8 @@ pub(crate) struct Notes {
     calls: Mutex<BTreeMap<&'static str, Vec<Duration>>>,
     /// How long the answers to the next marks take.
     pub(crate) slow_marks: Mutex<Vec<Duration>>,
+    /// How long the next answers to being asked for commands take.
+    pub(crate) slow_commands: Mutex<Vec<Duration>>,
     /// What marks hold from their begin to their end, and taking commands waits for: a connection, or a lock.
     held: tokio::sync::Mutex<()>,
     /// How many touches each mark was of.
@@ -197,8 +199,13 @@ impl Commands for Ports {
     async fn due_commands(&self, take: Take) -> StoreResult<Vec<Command>> {
         self.note(if take.connector.as_str() == "crm" { "commands" } else { "commands of another" });
         self.notes.leases.lock().unwrap().push(take.lease);
-        let _held = self.notes.held.lock().await;
+        let held = self.notes.held.lock().await;
         let taken = self.out(|store| async move { store.due_commands(take).await }).await?;
+        drop(held);
+        let slow = self.notes.slow_commands.lock().unwrap().pop();
+        if let Some(wait) = slow {
+            tokio::time::sleep(wait).await;
+        }
         self.notes.taken_at_once.fetch_max(taken.len(), Ordering::Relaxed);
         Ok(taken)
     }
