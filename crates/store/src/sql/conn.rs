@@ -201,7 +201,7 @@ enum Side<'a> {
 
 /// Begins a transaction on a pooled connection.
 pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Link, Fail> {
-    answered(pool.begin()).await.map(Link::PgTransaction)
+    begun(pool.begin()).await
 }
 
 /// Begins to read one moment of a SQLite file.
@@ -212,8 +212,37 @@ pub(crate) async fn begin_reading(pool: &sqlx::SqlitePool) -> Result<Link, sqlx:
 /// Where a moment of several statements is one: a repeatable read on PostgreSQL.
 pub(crate) async fn begin_snapshot(pool: &sqlx::PgPool) -> Result<Link, Fail> {
     let snapshot = pool.begin_with("begin isolation level repeatable read read only");
-    answered(snapshot).await.map(Link::PgTransaction)
+    begun(snapshot).await
 }
+
+/// Waits for a transaction's begin. The driver forgets a begin that is dropped while PostgreSQL answers it, and gives its connection
+/// back with the transaction open; so that is noted before the connection goes back.
+async fn begun(
+    beginning: impl Future<Output = Result<Transaction<'static, Postgres>, sqlx::Error>> + Send,
+) -> Result<Link, Fail> {
+    // What is declared later is dropped sooner.
+    let beginning = std::pin::pin!(beginning);
+    let mut waited_for = Beginning { ended: false };
+    let begun = answered(beginning).await?;
+    waited_for.ended = true;
+    Ok(Link::PgTransaction(begun))
+}
+
+/// A begin that is waited for.
+struct Beginning {
+    ended: bool,
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if !self.ended {
+            ABANDONED_UNTIL.store(passed().saturating_add(DOUBT), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Until when connections that come back may have a transaction open, in seconds since the first look.
+static ABANDONED_UNTIL: AtomicU64 = AtomicU64::new(0);
 
 /// What PostgreSQL answers. It ends a statement by itself when its time is up (`statement_timeout`), so one that is not answered
 /// even then never will be: the link is silent, and the connection is given up.
@@ -248,11 +277,18 @@ fn passed() -> u64 {
 /// Whether a connection that comes back is to be kept. The pool itself would wait for the answer of a silent one for good, and
 /// count it as taken: what was under way when its statement was dropped has a moment to end.
 pub(crate) async fn is_alive(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let until = DOUBTED_UNTIL.load(Ordering::Relaxed);
+    let is_before = |until: &AtomicU64| {
+        let until = until.load(Ordering::Relaxed);
+        until > 0 && passed() <= until
+    };
     let answers = async {
         // Asks for nothing where nothing is under way.
         conn.flush().await?;
-        if until > 0 && passed() <= until { conn.ping().await } else { Ok(()) }
+        if is_before(&ABANDONED_UNTIL) {
+            // Ends a transaction that was left open, too; one that failed refuses, and its connection goes.
+            sqlx::raw_sql("begin; rollback").execute(&mut *conn).await?;
+        }
+        if is_before(&DOUBTED_UNTIL) { conn.ping().await } else { Ok(()) }
     };
     match tokio::time::timeout(SHORT, answers).await {
         Ok(answer) => answer.map(|()| true),
