@@ -221,9 +221,9 @@ async fn begun(
     beginning: impl Future<Output = Result<Transaction<'static, Postgres>, sqlx::Error>> + Send,
 ) -> Result<Link, Fail> {
     // What is declared later is dropped sooner.
-    let beginning = std::pin::pin!(beginning);
+    let mut beginning = Box::pin(beginning);
     let mut waited_for = Beginning { ended: false };
-    let begun = answered(beginning).await?;
+    let begun = answered(&mut beginning).await?;
     waited_for.ended = true;
     Ok(Link::PgTransaction(begun))
 }
