@@ -65,15 +65,17 @@ pub(crate) async fn send(line: &Line, march: Marching) -> Sent {
 async fn attempt(line: &Line, march: Marching) -> Sent {
     let clock = &line.deps.clock;
     let started = clock.monotonic();
-    let answer = if !march.is_in_time(started, line.settings.start_within) {
-        None
+    let (answer, reached) = if !march.is_in_time(started, line.settings.start_within) {
+        (None, Reached::Unsaid)
     } else if march.body.is_empty() {
         // Every earlier attempt was void, and now it cannot be rendered any more.
-        Some(Err(ConnectorError::Rejected("the task can no longer be rendered".to_owned())))
+        let why = "the task can no longer be rendered".to_owned();
+        (Some(Err(ConnectorError::Rejected(why))), Reached::Unsaid)
     } else {
-        Some(call(line, &march).await)
+        let answer = call(line, &march).await;
+        let reached = verdict::reached(&answer);
+        (Some(answer), reached)
     };
-    let reached = answer.as_ref().map_or(Reached::Unsaid, verdict::reached);
     let (result, pause) = match answer {
         None => (AttemptResult::Void, None),
         Some(Ok(created)) => {

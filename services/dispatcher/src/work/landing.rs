@@ -27,7 +27,7 @@ impl Work<'_> {
             self.pause(wait);
         }
         let mut ended = ended;
-        if let Some(wait) = self.looked_for_the_crm(reached, started)
+        if let Some(wait) = self.heard_of_the_crm(reached, started)
             && let Ended::Touch(sent) = &mut ended
         {
             sent.again_by(self.line.deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX));
@@ -66,7 +66,7 @@ impl Work<'_> {
     }
 
     /// What a request's end says of the CRM; how long nothing is tried, if it is away.
-    fn looked_for_the_crm(&mut self, reached: Reached, started: Duration) -> Option<Duration> {
+    fn heard_of_the_crm(&mut self, reached: Reached, started: Duration) -> Option<Duration> {
         let name = self.line.connector.name().as_str();
         let now = self.now();
         let was_on = self.outage.is_on();

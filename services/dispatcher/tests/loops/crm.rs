@@ -95,6 +95,11 @@ impl Crm {
         self.renders.store(times, Ordering::Relaxed);
     }
 
+    /// Renders so often from now on, and never again.
+    pub(crate) fn renders_more(&self, times: usize) {
+        self.renders(self.renderings.load(Ordering::Relaxed) + times);
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.log.lock().unwrap().iter().map(|(_, asked)| asked.clone()).collect()
     }

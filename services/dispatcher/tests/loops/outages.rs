@@ -75,6 +75,29 @@ async fn a_touch_that_tried_in_vain_waits_no_longer_than_until_the_next_trial() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_can_no_longer_be_rendered_does_not_say_that_the_crm_is_back() {
+    let stage = Stage::new().await;
+    stage.cadence("crm", "").await;
+    stage.enroll("ada@example.com").await;
+    let crm = Arc::new(stage.crm());
+    crm.always(refused());
+    let running = stage.start(&[&crm]);
+    pass(400).await;
+
+    // Its first mark is void, and there is no text for the second one.
+    stage.notes.slow_marks.lock().unwrap().push(Duration::from_millis(300));
+    crm.renders_more(1);
+    stage.enroll("eve@example.com").await;
+    stage.until_state("eve@example.com", TouchState::Failed).await;
+    let before = crm.creations();
+    pass(60).await;
+
+    let trials = crm.creations() - before;
+    assert!(trials >= 10, "the other one is tried every five seconds: {trials}");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crm_that_fails_now_and_then_is_not_away() {
     let stage = Stage::new().await;
     stage.cadence("crm", "").await;
