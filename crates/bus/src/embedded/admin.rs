@@ -5,7 +5,7 @@ use ports::bus::{BusError, PartitionState, Position, Record, Topic, TopicAdmin};
 
 use super::EmbeddedLog;
 use super::file::on_a_thread;
-use super::read::{records_from, states_of};
+use super::read::{MOST_BYTES, Room, records_from, states_of};
 
 #[async_trait]
 impl TopicAdmin for EmbeddedLog {
@@ -22,7 +22,7 @@ impl TopicAdmin for EmbeddedLog {
 
     async fn partitions(&self, topic: Topic) -> Result<Vec<PartitionState>, BusError> {
         let file = self.shared.file.clone();
-        on_a_thread(move || states_of(&file.reader()?, &file, topic)).await
+        on_a_thread(move || states_of(&file.reader()?, topic).map_err(|problem| file.error(&problem))).await
     }
 
     async fn read(&self, from: Position, max: usize) -> Result<Vec<Record>, BusError> {
@@ -32,7 +32,8 @@ impl TopicAdmin for EmbeddedLog {
         }
         on_a_thread(move || {
             let connection = file.reader()?;
-            records_from(&connection, from, max).map_err(|problem| file.error(&problem))
+            let mut room = Room { records: max, bytes: MOST_BYTES };
+            records_from(&connection, from, &mut room).map_err(|problem| file.error(&problem))
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Reading as the one member of a group.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::file::on_a_thread;
-use super::read::{records_from, state_of, states_of, version_of};
+use super::read::{MOST_BYTES, Room, records_from, state_of, states_of, version_of};
 use crate::JUDGE_EVERY;
 
 /// How often the appends of other processes are looked for while there is nothing to read.
@@ -40,12 +40,34 @@ pub(super) struct EmbeddedConsumer {
     judged: Instant,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Partition {
     topic: Topic,
     number: i32,
     next: i64,
     reading: Reading,
+    /// Records that were read with those of others: what comes from `next` on, without a hole.
+    ahead: VecDeque<Record>,
+}
+
+impl Partition {
+    fn is_running(&self) -> bool {
+        self.reading == Reading::Running
+    }
+
+    /// Goes on from another place.
+    fn go_to(&mut self, next: i64) {
+        self.next = next;
+        self.ahead.clear();
+    }
+
+    fn take(&mut self, max: usize) -> Vec<Record> {
+        let records: Vec<Record> = self.ahead.drain(..max.min(self.ahead.len())).collect();
+        if let Some(last) = records.last() {
+            self.next = last.position.offset + 1;
+        }
+        records
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +81,8 @@ enum Reading {
 enum Found {
     /// Nothing, at this version of the file.
     Nothing(i64),
-    Records(Vec<Record>),
+    /// Of each partition that has some.
+    Records(Vec<Vec<Record>>),
     /// The partition's position has expired under us.
     Lost(PartitionState),
 }
@@ -119,8 +142,7 @@ impl EmbeddedConsumer {
         // Nothing is kept before all are known: asked again, it starts afresh.
         let mut assigned = Vec::new();
         for topic in self.taken.clone() {
-            let file = self.shared.file.clone();
-            let states = self.query(move |reader| Ok(states_of(reader, &file, topic))).await??;
+            let states = self.query(move |reader| states_of(reader, topic)).await?;
             for state in states {
                 let start = self.start_of(&state).await?;
                 assigned.push((state, start));
@@ -138,6 +160,7 @@ impl EmbeddedConsumer {
                 StartAt::Offset(_) => Reading::Running,
                 StartAt::Stopped(_) => Reading::Stopped,
             },
+            ahead: VecDeque::new(),
         }));
         self.exhausted_at = None;
         Ok(Some(Delivery::Assigned(assigned)))
@@ -154,7 +177,8 @@ impl EmbeddedConsumer {
             None => None,
             Some(offset) => {
                 let position = Position { topic, partition, offset };
-                let mut records = self.query(move |reader| records_from(reader, position, 1)).await?;
+                let mut room = Room { records: 1, bytes: MOST_BYTES };
+                let mut records = self.query(move |reader| records_from(reader, position, &mut room)).await?;
                 records.pop().and_then(|mut record| record.headers.remove(CE_ID))
             }
         };
@@ -167,13 +191,14 @@ impl EmbeddedConsumer {
             return Ok(None);
         }
         let stopped = self.partitions.iter().filter(|partition| partition.reading == Reading::Stopped);
-        for Partition { topic, number, .. } in stopped.cloned().collect::<Vec<_>>() {
+        let stopped: Vec<_> = stopped.map(|partition| (partition.topic, partition.number)).collect();
+        for (topic, number) in stopped {
             let state = self.query(move |reader| state_of(reader, topic, number)).await?;
             let start = self.start_of(&state).await?;
             if let StartAt::Offset(offset) = start
                 && let Some(partition) = self.find(topic, number)
             {
-                partition.next = offset;
+                partition.go_to(offset);
                 partition.reading = Reading::Running;
                 self.exhausted_at = None;
                 return Ok(Some(Delivery::Assigned(vec![(state, start)])));
@@ -185,58 +210,44 @@ impl EmbeddedConsumer {
 
     /// Looks for records of the partitions that run, in turn.
     async fn look(&mut self, max: usize) -> Result<Option<Delivery>, BusError> {
-        let running: Vec<Partition> = self
-            .partitions
-            .iter()
-            .filter(|partition| partition.reading == Reading::Running)
-            .cloned()
-            .collect();
+        if let Some(records) = self.take(max) {
+            return Ok(Some(Delivery::Records(records)));
+        }
+        let running = self.partitions.iter().filter(|partition| partition.is_running());
+        let from = |partition: &Partition| {
+            let Partition { topic, number, next, .. } = *partition;
+            Position { topic, partition: number, offset: next }
+        };
+        let running: Vec<Position> = running.map(from).collect();
         if running.is_empty() {
             return Ok(None);
         }
         let exhausted_at = self.exhausted_at;
-        let found = self
-            .query(move |reader| {
-                let version = version_of(reader)?;
-                if exhausted_at == Some(version) {
-                    return Ok(Found::Nothing(version));
-                }
-                for Partition { topic, number, next, .. } in running {
-                    let position = Position { topic, partition: number, offset: next };
-                    let records = records_from(reader, position, max)?;
-                    if records.first().is_some_and(|first| first.position.offset == next) {
-                        return Ok(Found::Records(records));
-                    }
-                    let state = state_of(reader, topic, number)?;
-                    if next < state.begins_at {
-                        return Ok(Found::Lost(state));
-                    }
-                }
-                Ok(Found::Nothing(version))
-            })
-            .await?;
-        match found {
+        match self.query(move |reader| find(reader, &running, exhausted_at, max)).await? {
             Found::Nothing(version) => {
                 self.exhausted_at = Some(version);
                 Ok(None)
             }
-            Found::Records(records) => {
-                if let Some(last) = records.last().map(|record| record.position) {
-                    self.move_to(last.topic, last.partition, last.offset + 1);
+            Found::Records(found) => {
+                for records in found {
+                    let place = records.first().map(|first| first.position);
+                    if let Some(partition) = place.and_then(|place| self.find(place.topic, place.partition)) {
+                        partition.ahead = records.into();
+                    }
                 }
-                Ok(Some(Delivery::Records(records)))
+                Ok(self.take(max).map(Delivery::Records))
             }
             Found::Lost(state) => Ok(self.stop(state)),
         }
     }
 
-    /// Sets a partition's position and puts it behind the others.
-    fn move_to(&mut self, topic: Topic, number: i32, next: i64) {
-        let place = self.partitions.iter().position(|one| one.topic == topic && one.number == number);
-        if let Some(mut partition) = place.and_then(|place| self.partitions.remove(place)) {
-            partition.next = next;
-            self.partitions.push_back(partition);
-        }
+    /// Up to `max` records of one partition that were read already; the partition goes behind the others.
+    fn take(&mut self, max: usize) -> Option<Vec<Record>> {
+        let has = |partition: &Partition| partition.is_running() && !partition.ahead.is_empty();
+        let mut partition = self.partitions.iter().position(has).and_then(|at| self.partitions.remove(at))?;
+        let records = partition.take(max);
+        self.partitions.push_back(partition);
+        Some(records)
     }
 
     /// Stops a partition whose position has expired.
@@ -256,6 +267,42 @@ impl EmbeddedConsumer {
         self.find(topic, number)
             .ok_or_else(|| BusError::Rejected(format!("{topic} partition {number} is not assigned")))
     }
+}
+
+/// Reads what is there from these positions on, up to `max` records of all together.
+fn find(
+    reader: &Connection,
+    running: &[Position],
+    exhausted_at: Option<i64>,
+    max: usize,
+) -> rusqlite::Result<Found> {
+    let version = version_of(reader)?;
+    if exhausted_at == Some(version) {
+        return Ok(Found::Nothing(version));
+    }
+    let mut states: BTreeMap<(Topic, i32), PartitionState> = BTreeMap::new();
+    for topic in running.iter().map(|place| place.topic).collect::<BTreeSet<_>>() {
+        states.extend(states_of(reader, topic)?.into_iter().map(|state| ((topic, state.partition), state)));
+    }
+    let (mut found, mut room) = (Vec::new(), Room { records: max, bytes: MOST_BYTES });
+    for place in running {
+        let Some(state) = states.get(&(place.topic, place.partition)) else { continue };
+        if place.offset < state.begins_at && found.is_empty() {
+            return Ok(Found::Lost(state.clone()));
+        }
+        if room.is_none() {
+            break;
+        }
+        if place.offset >= state.ends_at {
+            continue;
+        }
+        let records = records_from(reader, *place, &mut room)?;
+        // What has expired meanwhile is found next time.
+        if records.first().is_some_and(|first| first.position.offset == place.offset) {
+            found.push(records);
+        }
+    }
+    Ok(if found.is_empty() { Found::Nothing(version) } else { Found::Records(found) })
 }
 
 #[async_trait]
@@ -298,7 +345,7 @@ impl Consumer for EmbeddedConsumer {
 
     async fn pause(&mut self, topic: Topic, partition: i32) -> Result<(), BusError> {
         let partition = self.ours(topic, partition)?;
-        if partition.reading == Reading::Running {
+        if partition.is_running() {
             partition.reading = Reading::Paused;
         }
         Ok(())
@@ -314,7 +361,7 @@ impl Consumer for EmbeddedConsumer {
     }
 
     async fn seek(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), BusError> {
-        self.ours(topic, partition)?.next = offset;
+        self.ours(topic, partition)?.go_to(offset);
         self.exhausted_at = None;
         Ok(())
     }

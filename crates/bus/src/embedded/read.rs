@@ -2,15 +2,28 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use ports::bus::{BusError, PartitionState, Position, Record, Topic};
+use ports::bus::{PartitionState, Position, Record, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 
-use super::file::{LogFile, id_of, number_of, offset_in};
+use super::file::{id_of, number_of, offset_in};
 use super::headers;
 
-/// One delivery holds no more bytes of payload than this, or one record.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// One look gives no more bytes of payload than this, or one record.
+pub(super) const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// How much more a look may read. It ends with the record that takes the last of it.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    pub(super) fn is_none(&self) -> bool {
+        self.records == 0 || self.bytes == 0
+    }
+}
 
 /// What a partition holds.
 pub(super) fn state_of(
@@ -25,38 +38,38 @@ pub(super) fn state_of(
         })
 }
 
-/// What all partitions of a topic hold.
-pub(super) fn states_of(
-    connection: &Connection,
-    file: &LogFile,
-    topic: Topic,
-) -> Result<Vec<PartitionState>, BusError> {
-    (0..file.partitions)
-        .map(|partition| state_of(connection, topic, partition).map_err(|problem| file.error(&problem)))
+/// What all partitions of a topic hold, in their order.
+pub(super) fn states_of(connection: &Connection, topic: Topic) -> rusqlite::Result<Vec<PartitionState>> {
+    connection
+        .prepare_cached(
+            "SELECT partition, begins_at, ends_at FROM heads WHERE topic = ?1 ORDER BY partition",
+        )?
+        .query_map([number_of(topic)], |row| {
+            Ok(PartitionState { topic, partition: row.get(0)?, begins_at: row.get(1)?, ends_at: row.get(2)? })
+        })?
         .collect()
 }
 
-/// Up to `max` records from an offset on; without a hole, since the log has none.
+/// Records from an offset on, as far as there is room; without a hole, since the log has none.
 pub(super) fn records_from(
     connection: &Connection,
     from: Position,
-    max: usize,
+    room: &mut Room,
 ) -> rusqlite::Result<Vec<Record>> {
     let Position { topic, partition, offset } = from;
     let range = (id_of(topic, partition, offset.max(0)), id_of(topic, partition + 1, 0));
     let mut select = connection.prepare_cached(
         "SELECT id, appended_at, key, headers, payload FROM records WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
     )?;
-    let mut rows = select.query((range.0, range.1, i64::try_from(max).unwrap_or(i64::MAX)))?;
+    let mut rows = select.query((range.0, range.1, i64::try_from(room.records).unwrap_or(i64::MAX)))?;
     let mut records = Vec::new();
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
+    while !room.is_none()
+        && let Some(row) = rows.next()?
+    {
         let record = record_of(row, topic, partition)?;
-        bytes += record.payload.len();
+        room.bytes = room.bytes.saturating_sub(record.payload.len());
+        room.records -= 1;
         records.push(record);
-        if bytes >= MOST_BYTES {
-            break;
-        }
     }
     Ok(records)
 }

@@ -79,12 +79,16 @@ pub(super) fn exists(url: &str) -> Result<bool, Fail> {
 /// When the log of changes has so many pages (of 4 KiB) that were not folded into the file beside it, a COMMIT folds them.
 const AT_ONCE: &str = "8000";
 
+/// How many rows a query's thread may be ahead of its reader: with fewer, the two wait for each other in the middle of a set.
+const ROWS: usize = 2_000;
+
 fn options(url: &str) -> Result<SqliteConnectOptions, Fail> {
     Ok(SqliteConnectOptions::from_str(url)?
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
         .statement_cache_capacity(300)
+        .row_buffer_size(ROWS)
         .busy_timeout(Duration::from_secs(5))
         .pragma("wal_autocheckpoint", AT_ONCE)
         .pragma("temp_store", "memory")
