@@ -1,5 +1,6 @@
 //! The outbox, and what consumers of our own topics keep of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,17 +19,18 @@ pub struct OutboxRow {
     pub message: Message,
 }
 
+/// What is to be relayed next, by shard.
+pub type Heads = BTreeMap<Shard, StoreResult<Vec<OutboxRow>>>;
+
 /// The outbox: written by units, relayed under a lease per shard, deleted after the acknowledgement.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Takes or keeps leases on shards for `owner`, at most `want` of them, for `length`; gives the ones held.
     async fn lease(&self, owner: uuid::Uuid, want: usize, length: Duration) -> StoreResult<Vec<Shard>>;
 
-    /// The shards that hold messages.
-    async fn pending(&self) -> StoreResult<Vec<Shard>>;
-
-    /// The oldest messages of a shard, in order.
-    async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>>;
+    /// Of those of these shards that hold messages: the oldest ones, in order, at most `limit` of each. What cannot be read of
+    /// one shard is an error of its own.
+    async fn heads(&self, shards: &[Shard], limit: usize) -> StoreResult<Heads>;
 
     /// Takes away messages that were acknowledged: with the ones before them in their shards, if those are still there.
     async fn acknowledged(&self, rows: &[i64]) -> StoreResult<()>;

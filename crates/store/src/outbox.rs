@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::id::Shard;
 use ports::StoreResult;
 use ports::bus::Message;
-use ports::relay::{Outbox, OutboxRow};
+use ports::relay::{Heads, Outbox};
 use ports::wake::Wake;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::session::{Tx, Work};
 use crate::sql::{RowSet, micros};
 
 /// How many rows are read at most for the head of a shard: each holds a message at least.
-const ROWS: i64 = 100;
+const ROWS: i64 = 50;
 
 struct Lease {
     owner: Uuid,
@@ -133,44 +133,43 @@ impl Outbox for Store {
         self.database.transact(Arc::new(work)).await.map_err(Fail::into_error)
     }
 
-    async fn pending(&self) -> StoreResult<Vec<Shard>> {
+    async fn heads(&self, shards: &[Shard], limit: usize) -> StoreResult<Heads> {
+        if shards.is_empty() {
+            return Ok(Heads::new());
+        }
         let read = async {
             let mut conn = self.database.reader().await?;
-            // Asked for each shard apart, so that a long outbox is not read through.
-            let all = RowSet::new(usize::from(Shard::COUNT))
-                .int("shard", Shard::all().map(|shard| i64::from(shard.0)));
+            let all = RowSet::new(shards.len()).int("shard", shards.iter().map(|shard| i64::from(shard.0)));
+            let most = i64::try_from(limit).unwrap_or(i64::MAX).min(ROWS);
+            // For each shard apart, so that a long outbox is not read through.
             let stmt = conn
-                .stmt("select v.shard from ")
+                .stmt("select o.shard, o.id, o.relayed, o.body from ")
                 .rows(all)
-                .sql(" where exists (select 1 from outbox o where o.shard = v.shard)");
-            let mut shards = Vec::new();
+                .either(
+                    " cross join lateral (select p.shard, p.id, p.relayed, p.body",
+                    " cross join outbox o where o.id in (select p.id",
+                )
+                .sql(" from outbox p where p.shard = v.shard order by p.id limit ")
+                .bind(most)
+                .either(") o", ")")
+                .sql(" order by 1, 2");
+            let mut heads = Heads::new();
             for row in conn.fetch(stmt).await? {
-                shards.extend(u8::try_from(row.cursor().int()?).ok().map(Shard));
-            }
-            Ok(shards)
-        };
-        self.reading(read).await
-    }
-
-    async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>> {
-        let read_all = async {
-            let mut conn = self.database.reader().await?;
-            let stmt = conn
-                .stmt("select o.id, o.relayed, o.body from outbox o where o.shard = ")
-                .bind(i64::from(shard.0))
-                .sql(" order by o.id limit ")
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX).min(ROWS));
-            let mut messages = Vec::new();
-            for row in conn.fetch(stmt).await? {
-                messages.extend(parcels::read(&row)?);
+                let mut columns = row.cursor();
+                let head = heads.entry(Shard(columns.small()?)).or_insert_with(|| Ok(Vec::new()));
+                // What comes behind a row that cannot be read waits for it.
+                let Ok(messages) = head else { continue };
                 if messages.len() >= limit {
-                    break;
+                    continue;
+                }
+                match parcels::read(&mut columns) {
+                    Ok(more) => messages.extend(more.into_iter().take(limit - messages.len())),
+                    Err(error) => *head = Err(error),
                 }
             }
-            messages.truncate(limit);
-            Ok(messages)
+            Ok(heads)
         };
-        self.reading(read_all).await
+        self.reading(read).await
     }
 
     async fn acknowledged(&self, rows: &[i64]) -> StoreResult<()> {

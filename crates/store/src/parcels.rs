@@ -11,7 +11,7 @@ use ports::relay::OutboxRow;
 use ports::{StoreError, StoreResult};
 
 use crate::error::{Fail, known};
-use crate::sql::{Conn, Row, RowSet};
+use crate::sql::{Conn, Cursor, RowSet};
 use crate::tables::insert;
 
 /// How many messages a row holds at most.
@@ -66,9 +66,8 @@ fn shard(key: &[u8]) -> Shard {
     Shard(u8::try_from(hash % u64::from(Shard::COUNT)).unwrap_or_default())
 }
 
-/// The messages of a row, read as its number, how many were relayed, and the body: those that were not.
-pub(crate) fn read(row: &Row) -> StoreResult<Vec<OutboxRow>> {
-    let mut row = row.cursor();
+/// The messages of a row, read on as its number, how many were relayed, and the body: those that were not.
+pub(crate) fn read(row: &mut Cursor<'_>) -> StoreResult<Vec<OutboxRow>> {
     let (number, relayed, body) = (row.int()?, row.int()?, row.bytes()?);
     let relayed = usize::try_from(relayed).unwrap_or_default();
     let places = (number * PLACES..).zip(open(&body)?).skip(relayed);

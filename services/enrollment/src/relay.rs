@@ -16,8 +16,6 @@ use crate::Deps;
 const LEASE: Duration = Duration::from_secs(5);
 const BATCH: usize = 500;
 const NAP: Duration = Duration::from_secs(1);
-/// How many shards are read at once: connections are everybody's.
-const READERS: usize = 4;
 
 /// Relays until `stop`.
 pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
@@ -51,8 +49,7 @@ async fn turn(deps: &Deps, leases: &mut Leases) -> StoreResult<usize> {
     if deps.clock.monotonic() >= leases.fresh_until {
         leases.renew(deps).await?;
     }
-    let pending = deps.outbox.pending().await?;
-    let mine: Vec<Shard> = pending.into_iter().filter(|shard| leases.shards.contains(shard)).collect();
+    let mine = leases.shards.clone();
     // Beside each other, not in turns: the relay may hold the connection that the renewal waits for.
     tokio::select! {
         relayed = relay(deps, &mine) => relayed,
@@ -83,12 +80,8 @@ impl Leases {
 
 /// One batch is in flight per shard; after a failure everything from the first unacknowledged one is sent again.
 async fn relay(deps: &Deps, shards: &[Shard]) -> StoreResult<usize> {
-    let mut heads = Vec::with_capacity(shards.len());
-    for few in shards.chunks(READERS) {
-        heads.extend(join_all(few.iter().map(|shard| deps.outbox.head(*shard, BATCH))).await);
-    }
-    let (mut batches, mut problem) = (Vec::with_capacity(heads.len()), None);
-    for (shard, rows) in shards.iter().zip(heads) {
+    let (mut batches, mut problem) = (Vec::new(), None);
+    for (shard, rows) in deps.outbox.heads(shards, BATCH).await? {
         match rows {
             Ok(rows) => batches.push(rows),
             Err(error) => {

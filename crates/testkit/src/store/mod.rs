@@ -199,6 +199,8 @@ macro_rules! store_conformance {
             relay::the_outbox_keeps_the_order_of_a_key,
             relay::what_was_acknowledged_does_not_come_again,
             relay::what_one_transaction_leaves_in_a_shard_is_one_row,
+            relay::only_shards_that_hold_messages_have_a_head,
+            relay::what_cannot_be_read_of_one_shard_is_no_trouble_of_the_others,
             relay::a_shard_is_leased_to_one,
             relay::things_set_aside_are_shown_once,
             survey::what_waits_is_counted,

@@ -7,7 +7,7 @@ use domain::id::{Shard, Workspace};
 use jiff::Timestamp;
 use ports::StoreError;
 use ports::bus::{CE_SEQUENCE, Message, StoredOffset, Topic};
-use ports::relay::{AsideList, SetAside};
+use ports::relay::{AsideList, OutboxRow, SetAside};
 use ports::unit::Advance;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -25,13 +25,18 @@ fn message(key: &str, text: &str) -> Message {
 
 async fn everything(store: &Arc<dyn StorePorts>) -> Vec<(Shard, i64, String, String)> {
     let mut all = Vec::new();
-    for shard in Shard::all() {
-        for row in store.head(shard, 1_000).await.unwrap() {
+    let shards: Vec<Shard> = Shard::all().collect();
+    for (shard, rows) in store.heads(&shards, 1_000).await.unwrap() {
+        for row in rows.unwrap() {
             let key = String::from_utf8(row.message.key).unwrap();
             all.push((shard, row.id, key, row.message.headers["ce_id"].clone()));
         }
     }
     all
+}
+
+async fn head(store: &Arc<dyn StorePorts>, shard: Shard, limit: usize) -> Vec<OutboxRow> {
+    store.heads(&[shard], limit).await.unwrap().remove(&shard).unwrap().unwrap()
 }
 
 pub async fn the_outbox_keeps_the_order_of_a_key(fixture: &impl Fixture) {
@@ -53,7 +58,7 @@ pub async fn the_outbox_keeps_the_order_of_a_key(fixture: &impl Fixture) {
         assert!(mine.iter().all(|(shard, ..)| *shard == mine[0].0), "one key, one shard");
         assert!(mine.is_sorted_by_key(|(_, id, ..)| *id));
         let mut sequences = Vec::new();
-        for row in store.head(mine[0].0, 100).await.unwrap() {
+        for row in head(&store, mine[0].0, 100).await {
             if row.message.key == key.as_bytes() {
                 sequences.push(row.message.headers[CE_SEQUENCE].clone());
             }
@@ -74,7 +79,7 @@ pub async fn what_was_acknowledged_does_not_come_again(fixture: &impl Fixture) {
 
     let left: Vec<String> = everything(&store).await.into_iter().map(|(.., text)| text).collect();
     assert_eq!(left, ["2", "3"]);
-    assert_eq!(store.head(all[0].0, 1).await.unwrap().len(), 1);
+    assert_eq!(head(&store, all[0].0, 1).await.len(), 1);
 }
 
 pub async fn what_one_transaction_leaves_in_a_shard_is_one_row(fixture: &impl Fixture) {
@@ -95,6 +100,40 @@ pub async fn what_one_transaction_leaves_in_a_shard_is_one_row(fixture: &impl Fi
     }
     assert_eq!(relayed, (0..1_200).map(|n| n.to_string()).collect::<Vec<_>>());
     assert_eq!(fixture.count("outbox").await, 0);
+}
+
+pub async fn only_shards_that_hold_messages_have_a_head(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let keys = ["a", "b", "c", "d", "e", "f"];
+    for round in 0..3 {
+        let messages = keys.map(|key| message(key, &format!("{key}{round}")));
+        store.append(messages.to_vec()).await.unwrap();
+    }
+    let full: BTreeSet<Shard> = everything(&store).await.into_iter().map(|(shard, ..)| shard).collect();
+    let (asked, left): (Vec<Shard>, Vec<Shard>) = Shard::all().partition(|shard| Some(shard) != full.first());
+
+    let heads = store.heads(&asked, 2).await.unwrap();
+
+    assert!(left.len() == 1 && full.len() > 2, "{full:?}");
+    assert_eq!(heads.keys().copied().collect::<BTreeSet<_>>(), full.into_iter().skip(1).collect());
+    for (shard, rows) in heads {
+        let all = head(&store, shard, 1_000).await;
+        assert_eq!(rows.unwrap(), all[..2], "the oldest ones");
+    }
+    assert!(store.heads(&[], 2).await.unwrap().is_empty());
+}
+
+pub async fn what_cannot_be_read_of_one_shard_is_no_trouble_of_the_others(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    store.append(["a", "b"].map(|key| message(key, key)).to_vec()).await.unwrap();
+    let all = everything(&store).await;
+    let [one, other] = [all[0].0, all[1].0];
+    fixture.tamper(&format!("update outbox set body = substr(body, 2) where shard = {}", one.0)).await;
+
+    let heads = store.heads(&[one, other], 10).await.unwrap();
+
+    assert!(matches!(heads[&one], Err(StoreError::Damaged(_))), "{heads:?}");
+    assert_eq!(heads[&other].as_ref().unwrap().len(), 1);
 }
 
 pub async fn a_shard_is_leased_to_one(fixture: &impl Fixture) {

@@ -204,11 +204,10 @@ pub async fn letters_go_out_with_the_offset(fixture: &impl Fixture) {
 
     store.run(unit, Mini::new()).await.unwrap();
 
-    let mut found = Vec::new();
-    for shard in domain::id::Shard::all() {
-        found.extend(store.head(shard, 10).await.unwrap());
-    }
-    assert_eq!(found.into_iter().map(|row| row.message).collect::<Vec<_>>(), [letter]);
+    let shards: Vec<_> = domain::id::Shard::all().collect();
+    let heads = store.heads(&shards, 10).await.unwrap();
+    let found = heads.into_values().flat_map(Result::unwrap);
+    assert_eq!(found.map(|row| row.message).collect::<Vec<_>>(), [letter]);
 }
 
 pub async fn two_workspaces_never_meet(fixture: &impl Fixture) {

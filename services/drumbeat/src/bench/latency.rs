@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::{EnrollmentUid, Workspace};
+use domain::id::{EnrollmentUid, Shard, Workspace};
 use domain::touch::{TimerKind, TouchState};
 use ports::queries::{Queries as _, TaskFilter};
 use ports::relay::Outbox as _;
@@ -207,7 +207,8 @@ impl Probe<'_> {
         }
         let sending = TaskFilter { state: Some(TouchState::Sending), limit: 1, ..TaskFilter::default() };
         let sending = self.store.tasks(&Workspace::main(), &sending).await?;
-        Ok(!sending.is_empty() || !self.store.pending().await?.is_empty())
+        let shards: Vec<Shard> = Shard::all().collect();
+        Ok(!sending.is_empty() || !self.store.heads(&shards, 1).await?.is_empty())
     }
 
     /// How many mixed webhooks a second become effects, from the first one posted until the last one is applied, the last

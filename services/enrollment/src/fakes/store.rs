@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use ports::bus::{Message, Position, StoredOffset, Topic};
 use ports::content::{Activation, Applied, Content, Document, NewDocument};
 use ports::dispatch::{Flag, FlagState, Flags};
-use ports::relay::{AsideList, Asides, Outbox, OutboxRow, SetAside};
+use ports::relay::{AsideList, Asides, Heads, Outbox, SetAside};
 use ports::unit::{Advance, Fold, Housekeeping, Offsets, Unit, UnitReport, Units};
 use ports::{StoreError, StoreResult};
 use tokio::time::Instant;
@@ -169,23 +169,21 @@ impl Outbox for World {
         }))
     }
 
-    async fn pending(&self) -> StoreResult<Vec<Shard>> {
-        let filled = |state: &mut State| {
-            let filled = state.outbox.iter().filter(|(_, rows)| !rows.is_empty());
-            filled.map(|(shard, _)| Shard(*shard)).collect()
-        };
-        Ok(self.with(filled))
-    }
-
-    async fn head(&self, shard: Shard, limit: usize) -> StoreResult<Vec<OutboxRow>> {
-        self.with(|state| {
-            state.heads.push(shard.0);
-            if state.unreadable.contains(&shard.0) {
-                return Err(StoreError::Damaged("its header cannot be read".to_owned()));
+    async fn heads(&self, shards: &[Shard], limit: usize) -> StoreResult<Heads> {
+        Ok(self.with(|state| {
+            let mut heads = Heads::new();
+            for (shard, rows) in state.outbox.iter().filter(|(_, rows)| !rows.is_empty()) {
+                if !shards.contains(&Shard(*shard)) {
+                    continue;
+                }
+                state.heads.push(*shard);
+                let damaged = || StoreError::Damaged("its header cannot be read".to_owned());
+                let rows = rows.iter().take(limit).cloned().collect();
+                let head = if state.unreadable.contains(shard) { Err(damaged()) } else { Ok(rows) };
+                heads.insert(Shard(*shard), head);
             }
-            let rows = state.outbox.get(&shard.0).cloned().unwrap_or_default();
-            Ok(rows.into_iter().take(limit).collect())
-        })
+            heads
+        }))
     }
 
     async fn acknowledged(&self, ids: &[i64]) -> StoreResult<()> {
