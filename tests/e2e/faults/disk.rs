@@ -144,7 +144,8 @@ fn a_full_disk_under_the_broker_refuses_and_loses_nothing() {
 #[test]
 fn a_full_disk_under_the_one_process_refuses_and_loses_nothing() {
     trial_of_one("full_disk", async |trial| {
-        let Some(disk) = Disk::mount(trial.name, 48) else { return };
+        // The two logs of changes alone may take 48 MB before they are folded.
+        let Some(disk) = Disk::mount(trial.name, 160) else { return };
         let mut it = Deployment::prepare_in(disk.path(), trial.name, Shape::Embedded);
         it.apply(load::CONTENT);
         it.start();

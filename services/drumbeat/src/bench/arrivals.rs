@@ -27,6 +27,19 @@ pub(super) struct Pace {
     pub(super) time: Duration,
 }
 
+impl Pace {
+    /// How many arrive after so long.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of arrivals")]
+    fn arrived(&self, after: Duration) -> usize {
+        (after.as_secs_f64() * self.per_second) as usize
+    }
+
+    /// How many arrive in all, those of the warm-up with them.
+    pub(super) fn total(&self) -> usize {
+        self.arrived(WARM_UP + self.time)
+    }
+}
+
 /// How finely arrivals are told apart: the timer of the runtime knows only milliseconds, so a thread keeps the time.
 const TICK: Duration = Duration::from_micros(200);
 /// How long after the last arrival answers are waited for.
@@ -53,21 +66,12 @@ impl Arrivals {
         Duration::from_secs_f64(index / self.pace.per_second)
     }
 
-    /// How many have arrived.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of arrivals")]
-    fn arrived(&self, after: Duration) -> usize {
-        (after.as_secs_f64() * self.pace.per_second) as usize
-    }
-
-    fn total(&self) -> usize {
-        self.arrived(WARM_UP + self.pace.time)
-    }
-
     /// Lets them arrive; blocks a thread.
     fn keep_time(&self, stop: &CancellationToken) {
         let mut let_in = 0;
-        while let_in < self.total() && !stop.is_cancelled() {
-            let due = self.arrived(self.clock.monotonic().saturating_sub(self.start)).min(self.total());
+        while let_in < self.pace.total() && !stop.is_cancelled() {
+            let due =
+                self.pace.arrived(self.clock.monotonic().saturating_sub(self.start)).min(self.pace.total());
             self.there.add_permits(due - let_in);
             let_in = due;
             std::thread::sleep(TICK);

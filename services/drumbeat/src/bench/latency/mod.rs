@@ -1,14 +1,13 @@
 //! From a webhook's answer to what it causes, idle and at half load: the request at the CRM, and the stop.
 
+mod capacity;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::{EnrollmentUid, Shard, Workspace};
-use domain::touch::{TimerKind, TouchState};
-use ports::queries::{Queries as _, TaskFilter};
-use ports::relay::Outbox as _;
-use ports::unit::Units as _;
+use domain::id::{EnrollmentUid, Workspace};
+use ports::queries::Queries as _;
 use runtime::config::Role;
 use runtime::lifecycle::Tasks;
 use serde_json::json;
@@ -41,12 +40,8 @@ const MOST_LOST: usize = 10;
 const ASK: Duration = Duration::from_millis(1);
 /// Between two contacts: idle means that nothing else is under way.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Webhooks of the backlog from which the load is taken, for each second of a measurement.
-const BACKLOG: usize = 10_000;
 /// Connections of the load.
 const CONNECTIONS: usize = 64;
-/// The longest that a backlog takes.
-const LONGEST: Duration = Duration::from_secs(120);
 /// The longest that the load lasts: it is stopped after the last contact, whatever each of them waited for.
 const LOAD: Duration = Duration::from_hours(1);
 
@@ -91,9 +86,15 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
 
     let webhooks = Webhooks::new(ingest)?;
     tell(&format!("latency on {}: a backlog of mixed webhooks", side.name()));
-    let full = probe.capacity(&started, &webhooks).await?;
+    let drained = probe.capacity(&started, &webhooks).await?;
     rows.push(
-        Row::new("latency", side.name(), "mixed webhooks to effects, all roles in one process").rate(full),
+        Row::new("latency", side.name(), "a backlog of mixed webhooks to effects, all roles in one process")
+            .rate(drained),
+    );
+    let full = probe.sustained((&started, side), &webhooks, drained).await?;
+    rows.push(
+        Row::new("latency", side.name(), "mixed webhooks by the clock, the most that it keeps up with")
+            .rate(full),
     );
     tell(&format!("latency on {}: the same contacts at {:.0} webhooks a second", side.name(), full / 2.0));
     let pace = Pace { connections: CONNECTIONS, per_second: full / 2.0, time: LOAD };
@@ -196,35 +197,6 @@ impl Probe<'_> {
             row("webhook answered to request at the CRM", &to_crm, unsent),
             row("reply answered to stopped", &to_stop, unstopped),
         ])
-    }
-
-    /// Whether a touch waits to be sent, or is on its way, or something of it to be told.
-    async fn is_any_left(&self) -> Result<bool, Failure> {
-        let now = self.run.clock.now();
-        let due = self.store.next_timer(&[TimerKind::Touch]).await?;
-        if due.is_some_and(|due| self.store.business().wall(due) <= now) {
-            return Ok(true);
-        }
-        let sending = TaskFilter { state: Some(TouchState::Sending), limit: 1, ..TaskFilter::default() };
-        let sending = self.store.tasks(&Workspace::main(), &sending).await?;
-        let shards: Vec<Shard> = Shard::all().collect();
-        Ok(!sending.is_empty() || !self.store.heads(&shards, 1).await?.is_empty())
-    }
-
-    /// How many mixed webhooks a second become effects, from the first one posted until the last one is applied, the last
-    /// touch of theirs is sent and its result settled, and the last outcome relayed.
-    async fn capacity(&self, started: &Started, webhooks: &Webhooks) -> Result<f64, Failure> {
-        let count = BACKLOG * usize::try_from(self.run.seconds).unwrap_or(usize::MAX);
-        let before = processed(started).await?;
-        let began = self.run.clock.monotonic();
-        let posted = webhooks.post_all(CONNECTIONS, count).await?;
-        while processed(started).await? < before + posted || self.is_any_left().await? {
-            if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
-                return Err(Failure::Refused(format!("{posted} webhooks were not applied in time")));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(rate(posted, self.run.clock.monotonic().saturating_sub(began)))
     }
 
     /// One contact: fills the form, is written to, answers, is left alone.
