@@ -363,16 +363,22 @@ impl<'l> Work<'l> {
     }
 
     /// Does some work of the store while everything else goes on: a slow store must not keep results back, a mark that is
-    /// begun holds a connection and locks, for which the work may have to wait, and what was marked has no time to wait.
+    /// begun holds a connection and locks, for which the work may have to wait, what was marked has no time to wait, and what
+    /// is due is late already.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
             self.start_waiting().await;
+            if !self.line.stop.is_cancelled() {
+                self.mark();
+                self.look(Seen::now(self.line));
+            }
             tokio::select! {
                 biased;
                 Some(ended) = self.flying.next(), if !self.flying.is_empty() => self.land(ended).await,
                 mark = outcome(&mut self.marking) => self.marked(mark),
                 looked = outcome(&mut self.looking) => self.looked(looked),
+                () = outcome(&mut self.resting) => {}
                 done = &mut work => return done,
             }
         }

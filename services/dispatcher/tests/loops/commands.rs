@@ -92,6 +92,23 @@ async fn what_was_marked_starts_while_commands_are_long_in_coming() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_due_is_looked_for_and_marked_while_commands_are_long_in_coming() {
+    let stage = Stage::new().await;
+    let crm = Arc::new(stage.crm());
+    let running = withdrawn(&stage, &crm, 1).await;
+    stage.notes.slow_commands.lock().unwrap().push(Duration::from_secs(20));
+
+    stage.opt_out(&who(0)).await;
+    stage.until("they are asked for", || stage.notes.slow_commands.lock().unwrap().is_empty()).await;
+    stage.enroll(&who(1)).await;
+    stage.until_state(&who(1), TouchState::Open).await;
+
+    assert_eq!(answers(&stage).len(), 0, "they came in the meantime");
+    stage.until("the task is taken back", || answers(&stage).len() == 1).await;
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_withdrawal_is_tried_for_about_a_day_and_then_given_up() {
     let stage = Stage::new().await;
     let crm = Arc::new(stage.crm());
