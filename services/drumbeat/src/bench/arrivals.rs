@@ -35,7 +35,7 @@ impl Pace {
     }
 
     /// How many arrive in all, those of the warm-up with them.
-    pub(super) fn total(&self) -> usize {
+    fn total(&self) -> usize {
         self.arrived(WARM_UP + self.time)
     }
 }

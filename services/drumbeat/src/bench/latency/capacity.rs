@@ -53,7 +53,12 @@ impl Probe<'_> {
         let before = processed(started).await?;
         let began = self.run.clock.monotonic();
         let posted = webhooks.post_all(CONNECTIONS, count).await?;
-        self.done(started, before + posted).await?;
+        while processed(started).await? < before + posted || self.is_any_left().await? {
+            if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
+                return Err(Failure::Refused(format!("{posted} webhooks were not applied in time")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
         Ok(rate(posted, self.run.clock.monotonic().saturating_sub(began)))
     }
 
@@ -94,7 +99,6 @@ impl Probe<'_> {
         let time = Duration::from_secs(self.run.seconds);
         let pace = Pace { connections: CONNECTIONS, per_second, time };
         let clock = Arc::clone(&self.run.clock);
-        let before = processed(started).await?;
         let of = (self.ingest, webhooks.requests());
         let load = Tasks::detached()
             .spawn("bench.load", async move { open_load(&clock, of, pace, CancellationToken::new()).await });
@@ -103,31 +107,17 @@ impl Probe<'_> {
         let load = load.await.map_err(|error| Failure::Refused(error.to_string()))??;
         let to = (processed(started).await?, self.run.clock.monotonic());
         let kept = rate(to.0.saturating_sub(from.0), to.1.saturating_sub(from.1));
-        if load.failures == 0 {
-            self.done(started, before + pace.total()).await?;
-        } else {
-            self.quiet(started).await?;
-        }
+        self.quiet(started).await?;
         Ok(load.failures == 0 && kept >= per_second * KEPT)
     }
 
-    /// Waits until so many events were committed in all, the touches of theirs sent, their results settled, and their
-    /// outcomes relayed.
-    async fn done(&self, started: &Started, events: usize) -> Result<(), Failure> {
-        let began = self.run.clock.monotonic();
-        while processed(started).await? < events || self.is_any_left().await? {
-            if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
-                return Err(Failure::Refused("webhooks were not applied in time".to_owned()));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until nothing moves any more, where nobody knows how many were taken in.
+    /// Waits until nothing moves any more: nobody knows how many were taken in when more came than could be.
     async fn quiet(&self, started: &Started) -> Result<(), Failure> {
-        let mut before = None;
+        let (mut before, began) = (None, self.run.clock.monotonic());
         loop {
+            if self.run.clock.monotonic().saturating_sub(began) > LONGEST {
+                return Err(Failure::Refused("what had come was not applied in time".to_owned()));
+            }
             let now = processed(started).await?;
             if before.replace(now) == Some(now) && !self.is_any_left().await? {
                 return Ok(());
