@@ -12,6 +12,7 @@ use futures::stream::FuturesUnordered;
 use ports::StoreError;
 use ports::unit::Unit;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::Deps;
 
@@ -25,6 +26,10 @@ const AT_ONCE: usize = 4;
 /// How much must wait for another one to be worth while, for each that runs: small ones cost more a touch.
 const ENOUGH: usize = 64;
 
+/// How soon after another one a transaction may settle less than that. The first of a trickle is settled at once; of the rest
+/// nobody waits for what is written so late, and each transaction has some twenty-five statements, however little it settles.
+const REST: Duration = Duration::from_millis(50);
+
 /// How long to wait while the store cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -34,12 +39,16 @@ pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
     let mut running = FuturesUnordered::new();
     let mut busy: HashSet<TouchId> = HashSet::new();
     let mut is_open = true;
+    let mut rested_at = Instant::now();
     loop {
-        while another_is_worth_while(running.len(), waiting.len()) {
+        while another_is_worth_while(running.len(), waiting.len())
+            && (waiting.len() >= ENOUGH || Instant::now() >= rested_at || !is_open)
+        {
             let batch = take(&mut waiting, &busy);
             if batch.is_empty() {
                 break;
             }
+            rested_at = Instant::now() + REST;
             let touches: Vec<TouchId> = batch.iter().map(|one| one.touch).collect();
             busy.extend(&touches);
             let deps = &deps;
@@ -61,6 +70,7 @@ pub(crate) async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Settled>) {
                 is_open = count > 0;
                 waiting.extend(arriving.drain(..));
             }
+            () = tokio::time::sleep_until(rested_at), if running.is_empty() && !waiting.is_empty() => {}
             else => return,
         }
     }

@@ -145,3 +145,29 @@ async fn a_backlog_of_more_than_a_slice_goes_each_once_with_few_picks() {
     assert!(picks <= 2, "{picks}: what was picked and had no room was picked again");
     running.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_trickle_of_results_the_first_is_settled_at_once_and_the_others_a_few_at_a_time() {
+    let stage = Stage::new().await;
+    stage.cadence("crm", "").await;
+    let crm = Arc::new(stage.crm());
+    let running = stage.start(&[&crm]);
+    stage.enroll("a0@example.com").await;
+    stage.until_state("a0@example.com", TouchState::Open).await;
+    let first = stage.notes.times("results")[0].saturating_sub(crm.times()[0]);
+
+    for number in 1..20 {
+        stage.enroll(&format!("a{number}@example.com")).await;
+        stage.until("it is sent", || crm.creations() == number + 1).await;
+    }
+    stage.until_state("a19@example.com", TouchState::Open).await;
+
+    let settled = stage.notes.times("results");
+    assert!(first < Duration::from_millis(5), "{first:?}");
+    assert!(settled.len() < 20, "{settled:?}");
+    assert!(
+        settled.windows(2).all(|two| two[1].saturating_sub(two[0]) >= Duration::from_millis(50)),
+        "{settled:?}"
+    );
+    running.end().await;
+}

@@ -112,7 +112,9 @@ impl Units for Ports {
     async fn run(&self, unit: Unit, fold: Arc<dyn Fold>) -> StoreResult<UnitReport> {
         self.note("settle");
         let is_attempt = |input: &Input| matches!(input, Input::Touch(touch) if matches!(touch.report, TouchReport::Attempt { .. }));
-        if self.notes.refuses.load(Ordering::Relaxed) && !unit.inputs.iter().any(is_attempt) {
+        if unit.inputs.iter().any(is_attempt) {
+            self.note("results");
+        } else if self.notes.refuses.load(Ordering::Relaxed) {
             return Err(StoreError::Rejected("refused by the test".to_owned()));
         }
         self.out(|store| async move { store.run(unit, fold).await }).await
