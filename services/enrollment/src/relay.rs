@@ -16,6 +16,8 @@ use crate::Deps;
 const LEASE: Duration = Duration::from_secs(5);
 const BATCH: usize = 500;
 const NAP: Duration = Duration::from_secs(1);
+/// Between two turns that relay little: nobody waits for outcomes, and each turn has some seven statements.
+const REST: Duration = Duration::from_millis(50);
 
 /// Relays until `stop`.
 pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
@@ -25,6 +27,9 @@ pub(crate) async fn run(deps: Arc<Deps>, stop: CancellationToken) {
         match turn(&deps, &mut leases).await {
             Ok(0) => {
                 stop.run_until_cancelled(deps.wakes.changed(Wake::Outbox, seen, NAP)).await;
+            }
+            Ok(count) if count < BATCH => {
+                stop.run_until_cancelled(tokio::time::sleep(REST)).await;
             }
             Ok(_) => {}
             Err(error) => {

@@ -158,3 +158,25 @@ async fn a_shard_that_cannot_be_read_keeps_no_other_back() {
     assert!(world.age() < NAP, "the next batch did not wait for it");
     assert_eq!(world.with(|state| state.outbox[&0].len()), 1, "it is still there for a person to look at");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_is_relayed_a_little_at_a_time_and_a_backlog_without_rest() {
+    let world = World::new();
+    let stop = CancellationToken::new();
+    let backlog = 0..3 * i64::try_from(BATCH).unwrap();
+    fill(&world, 3, backlog.clone());
+
+    let others = async {
+        world.until(|state| state.outbox[&3].is_empty()).await;
+        assert_eq!(world.age(), Duration::ZERO);
+        for id in backlog.end..backlog.end + 20 {
+            fill(&world, 3, id..id + 1);
+            world.until(|state| state.outbox[&3].is_empty()).await;
+        }
+        stop.cancel();
+    };
+    futures::join!(run(world.deps(1), stop.clone()), others);
+
+    assert_eq!(published(&world).len(), 3 * BATCH + 20);
+    assert!((950..3_000).contains(&world.age().as_millis()), "{:?}", world.age());
+}
