@@ -1,6 +1,6 @@
 //! The outbox: messages written with what they tell of, relayed under a lease a shard, deleted once acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,18 +153,19 @@ impl Outbox for Store {
                 .bind(most)
                 .either(") o", ")")
                 .sql(" order by 1, 2");
-            let mut heads = Heads::new();
+            let (mut heads, mut stuck) = (Heads::new(), BTreeSet::new());
             for row in conn.fetch(stmt).await? {
                 let mut columns = row.cursor();
-                let head = heads.entry(Shard(columns.small()?)).or_insert_with(|| Ok(Vec::new()));
-                // What comes behind a row that cannot be read waits for it.
-                let Ok(messages) = head else { continue };
-                if messages.len() >= limit {
+                let shard = Shard(columns.small()?);
+                let Ok(messages) = heads.entry(shard).or_insert_with(|| Ok(Vec::new())) else { continue };
+                // What comes behind a row that cannot be read waits for it; what comes before it does not.
+                if messages.len() >= limit || stuck.contains(&shard) {
                     continue;
                 }
                 match parcels::read(&mut columns) {
                     Ok(more) => messages.extend(more.into_iter().take(limit - messages.len())),
-                    Err(error) => *head = Err(error),
+                    Err(error) if messages.is_empty() => drop(heads.insert(shard, Err(error))),
+                    Err(_) => drop(stuck.insert(shard)),
                 }
             }
             Ok(heads)

@@ -125,15 +125,22 @@ pub async fn only_shards_that_hold_messages_have_a_head(fixture: &impl Fixture) 
 
 pub async fn what_cannot_be_read_of_one_shard_is_no_trouble_of_the_others(fixture: &impl Fixture) {
     let store = fixture.open().await;
-    store.append(["a", "b"].map(|key| message(key, key)).to_vec()).await.unwrap();
+    for text in ["first", "second", "third"] {
+        store.append(["a", "b"].map(|key| message(key, text)).to_vec()).await.unwrap();
+    }
     let all = everything(&store).await;
-    let [one, other] = [all[0].0, all[1].0];
-    fixture.tamper(&format!("update outbox set body = substr(body, 2) where shard = {}", one.0)).await;
+    let (one, other) = (all[0].0, all[3].0);
+    let second =
+        format!("select o.id from outbox o where o.shard = {} order by o.id limit 1 offset 1", one.0);
+    fixture.tamper(&format!("update outbox set body = substr(body, 2) where id = ({second})")).await;
 
+    let before = store.heads(&[one, other], 10).await.unwrap();
+    store.acknowledged(&[before[&one].as_ref().unwrap()[0].id]).await.unwrap();
     let heads = store.heads(&[one, other], 10).await.unwrap();
 
+    assert_eq!(before[&one].as_ref().unwrap().len(), 1, "what came before it goes, what comes behind waits");
     assert!(matches!(heads[&one], Err(StoreError::Damaged(_))), "{heads:?}");
-    assert_eq!(heads[&other].as_ref().unwrap().len(), 1);
+    assert_eq!(heads[&other].as_ref().unwrap().len(), 3);
 }
 
 pub async fn a_shard_is_leased_to_one(fixture: &impl Fixture) {
