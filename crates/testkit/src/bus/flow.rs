@@ -1,6 +1,6 @@
 //! Back-pressure, going back, waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ports::bus::{BusError, Topic};
@@ -56,6 +56,37 @@ pub async fn seeking_back_delivers_again_and_on_skips(fixture: &mut impl BusFixt
     reader.consumer().resume(Topic::Events, partition).await.expect("it is ours");
     let paused: Vec<String> = reader.read(2).await.iter().map(payload_of).collect();
     assert_eq!(paused, ["4", "5"]);
+    reader.close().await;
+}
+
+/// Whatever a consumer has read ahead of what it delivered: a partition that is paused or sought elsewhere is so at once.
+pub async fn what_was_read_ahead_does_not_outlast_a_pause_or_a_seek(fixture: &mut impl BusFixture) {
+    let bus = fixture.bus();
+    let mut published = Vec::new();
+    for _ in 0..2 {
+        published.extend(publish_all(&*bus.publisher, one_for_each_key(Topic::Events)).await);
+    }
+    let mut reader = Reader::join_fully(&bus, "g", &[Topic::Events], &Positions::default()).await;
+
+    let mut first = Vec::new();
+    while first.is_empty() {
+        reader.step(published.len(), Duration::from_secs(1)).await.expect("the bus is there");
+        first = reader.taken();
+    }
+    let mut others: BTreeSet<i32> = published.iter().map(|position| position.partition).collect();
+    others.retain(|other| first.iter().all(|record| record.position.partition != *other));
+    let mut others = others.into_iter();
+    let (paused, sought) = (others.next().expect("a second one"), others.next().expect("a third one"));
+    reader.consumer().pause(Topic::Events, paused).await.expect("it is ours");
+    reader.consumer().seek(Topic::Events, sought, 1).await.expect("it is ours");
+
+    let held = published.iter().filter(|position| position.partition == paused).count();
+    let rest = reader.read(published.len() - first.len() - held - 1).await;
+    let places: Vec<(i32, i64)> =
+        rest.iter().map(|record| (record.position.partition, record.position.offset)).collect();
+    assert!(places.iter().all(|(partition, _)| *partition != paused), "{places:?}");
+    assert!(!places.contains(&(sought, 0)) && places.contains(&(sought, 1)), "{places:?}");
+    reader.expect_nothing().await;
     reader.close().await;
 }
 

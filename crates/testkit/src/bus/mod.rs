@@ -109,6 +109,7 @@ macro_rules! bus_conformance {
             leaving_while_the_store_is_away_takes_no_time: Nothing,
             a_paused_partition_waits_and_the_others_go_on: Nothing,
             seeking_back_delivers_again_and_on_skips: Nothing,
+            what_was_read_ahead_does_not_outlast_a_pause_or_a_seek: Nothing,
             what_was_not_stored_is_delivered_again: Nothing,
             a_wait_given_up_loses_nothing: Nothing,
             new_records_end_a_wait: Nothing,
