@@ -309,3 +309,18 @@ async fn a_closed_store_says_so() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
 }
+
+/// By `.cargo/config.toml`. Without the first one each statement with `limit ?` is compiled anew whenever it runs.
+#[tokio::test]
+async fn the_library_is_built_as_the_workspace_says() {
+    let file = SqliteFile::make("built").await.unwrap();
+    file.store().await.close().await;
+
+    let rows = run(&file.url(), "pragma compile_options").await;
+    let options: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+
+    for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"] {
+        assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
+    }
+    assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
