@@ -1,6 +1,8 @@
 //! What only PostgreSQL can do: many writers, plans, days of events, an operator who migrates.
 
 mod databases;
+#[path = "postgres/identities.rs"]
+mod identities;
 #[path = "postgres/offsets.rs"]
 mod offsets;
 #[path = "postgres/silence.rs"]

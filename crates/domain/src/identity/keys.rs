@@ -45,7 +45,7 @@ impl fmt::Debug for IdentityHash {
     }
 }
 
-/// An identity's place in the store, and in the lock order: by its hash, which no two share.
+/// An identity's place in the store, and among its like in the lock order: by its hash, which no two share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityKey {
     /// The value, hashed with what follows.

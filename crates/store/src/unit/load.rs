@@ -42,9 +42,13 @@ impl Loader<'_> {
     /// Locks identities, accounts and contacts; gives the siblings as they are once their accounts are held.
     pub(super) async fn lock_people(&mut self, closure: &Closure) -> Result<Vec<Reached>, Fail> {
         self.make_identities(&closure.needed).await?;
-        // Identities of accounts come last among identities, and those whose account is known are only shared.
+        // Those of accounts come after all others, each in a step of its own: one whose account was known when it was found
+        // is shared, and another unit may hold it against everybody, having looked before there was an account. No two
+        // units can have found two of them the other way round, since an account that is known stays known.
+        let (accounts, people): (Vec<_>, Vec<_>) = closure.identities.iter().partition(|key| is_account(key));
         let (settled, open): (Vec<_>, Vec<_>) =
-            closure.identities.iter().partition(|key| is_account(key) && closure.settled.contains(key));
+            accounts.into_iter().partition(|key| closure.settled.contains(key));
+        self.identities(people.into_iter(), Hold::Lock).await?;
         self.identities(open.into_iter(), Hold::Lock).await?;
         self.identities(settled.into_iter(), Hold::Share).await?;
         let there = closure.needed.iter().chain(&closure.present);
