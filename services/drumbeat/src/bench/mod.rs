@@ -43,7 +43,7 @@ use self::postgres::Server;
 use self::report::Report;
 use self::row::Row;
 use self::setup::Side;
-use crate::cli::{BenchArgs, BenchCommand, BenchPart, Global, Output};
+use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchSet, Global, Output};
 use crate::commands;
 use crate::exit::{Failure, Outcome};
 use crate::{output, wiring};
@@ -158,16 +158,32 @@ fn parts(args: &BenchArgs) -> Vec<BenchPart> {
 }
 
 fn sides(args: &BenchArgs, report: &mut Report) -> Result<Vec<Side>, Failure> {
-    let mut sides = vec![Side::Embedded];
-    match (&args.postgres, &args.kafka) {
-        (Some(postgres), Some(kafka)) => match Server::at(postgres) {
-            Ok(server) => sides.push(Side::Servers { postgres: server, kafka: kafka.clone() }),
-            Err(error) => report.lacks(format!("PostgreSQL and Kafka: {error}")),
-        },
-        (None, None) => report.lacks("PostgreSQL and Kafka: no --postgres and --kafka were given".to_owned()),
-        _ => return Err(Failure::Usage("--postgres and --kafka go together".to_owned())),
+    let embedded = (args.on != Some(BenchSet::Servers)).then_some(Side::Embedded);
+    Ok(embedded.into_iter().chain(servers(args, report)?).collect())
+}
+
+fn servers(args: &BenchArgs, report: &mut Report) -> Result<Option<Side>, Failure> {
+    let (postgres, kafka) = match (&args.postgres, &args.kafka, args.on) {
+        (Some(_), None, _) | (None, Some(_), _) => {
+            return Err(Failure::Usage("--postgres and --kafka go together".to_owned()));
+        }
+        (None, None, Some(BenchSet::Servers)) => {
+            return Err(Failure::Usage("--on servers: say where, with --postgres and --kafka".to_owned()));
+        }
+        (None, None, None) => {
+            report.lacks("PostgreSQL and Kafka: no --postgres and --kafka were given".to_owned());
+            return Ok(None);
+        }
+        (_, _, Some(BenchSet::Embedded)) => return Ok(None),
+        (Some(postgres), Some(kafka), _) => (postgres, kafka),
+    };
+    match Server::at(postgres) {
+        Ok(server) => Ok(Some(Side::Servers { postgres: server, kafka: kafka.clone() })),
+        Err(error) => {
+            report.lacks(format!("PostgreSQL and Kafka: {error}"));
+            Ok(None)
+        }
     }
-    Ok(sides)
 }
 
 impl Run {
@@ -194,6 +210,47 @@ impl Run {
                 self.report.lacks(why);
                 None
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// On which sets of adapters it would measure, as it is typed, and what the report says is missing.
+    fn measured(words: &[&str]) -> Result<(Vec<&'static str>, usize), Failure> {
+        let cli = crate::cli::Cli::try_parse_from(["drumbeat", "bench"].iter().chain(words)).unwrap();
+        let crate::cli::Command::Bench(args) = cli.command else { panic!("not the bench") };
+        let machine = machine::machine(&wiring::SystemClock::new(), 1, None);
+        let mut report = Report { machine, rows: Vec::new(), missing: Vec::new() };
+        let sides = sides(&args, &mut report)?;
+        Ok((sides.iter().map(Side::name).collect(), report.missing.len()))
+    }
+
+    const SERVERS: [&str; 4] =
+        ["--postgres", "postgres://postgres@127.0.0.1:1/postgres", "--kafka", "127.0.0.1:1"];
+
+    #[test]
+    fn both_sets_of_adapters_are_measured_unless_one_is_named() {
+        assert_eq!(measured(&[]).unwrap(), (vec!["embedded"], 1));
+        assert_eq!(measured(&["--on", "embedded"]).unwrap(), (vec!["embedded"], 0));
+        let embedded = [&SERVERS[..], &["--on", "embedded"]].concat();
+        assert_eq!(measured(&embedded).unwrap(), (vec!["embedded"], 0));
+
+        // Without psql there is no server to measure on, and the report says so.
+        let servers =
+            |found: Result<Server, Failure>| if found.is_ok() { (vec!["pg+kafka"], 0) } else { (vec![], 1) };
+        let alone = [&SERVERS[..], &["--on", "servers"]].concat();
+        assert_eq!(measured(&alone).unwrap(), servers(Server::at(SERVERS[1])));
+    }
+
+    #[test]
+    fn servers_that_are_asked_for_and_not_named_are_wrong_use() {
+        for words in [&["--on", "servers"][..], &SERVERS[..2], &SERVERS[2..]] {
+            assert!(matches!(measured(words), Err(Failure::Usage(_))), "{words:?}");
         }
     }
 }

@@ -15,8 +15,8 @@ pub(crate) use operate::{
     RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs, TailArgs, TaskListArgs, TasksCommand,
 };
 pub(crate) use run::{
-    BenchArgs, BenchCommand, BenchPart, CompareArgs, ConfigCommand, DemoArgs, HealthArgs, OffsetsCommand,
-    TopicsArgs, UpArgs,
+    BenchArgs, BenchCommand, BenchPart, BenchSet, CompareArgs, ConfigCommand, DemoArgs, HealthArgs,
+    OffsetsCommand, TopicsArgs, UpArgs,
 };
 
 /// The event-driven sales-cadence engine.

@@ -78,6 +78,9 @@ pub(crate) struct BenchArgs {
     /// The broker that goes with --postgres; topics `drumbeat-bench-…` remain on it.
     #[arg(long, value_name = "HOST:PORT", env = "DRUMBEAT_BENCH_KAFKA")]
     pub(crate) kafka: Option<String>,
+    /// Measures on one set of adapters alone.
+    #[arg(long, value_enum, value_name = "SET")]
+    pub(crate) on: Option<BenchSet>,
     /// How long each measurement runs, in seconds; absent: 5.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<u64>,
@@ -122,6 +125,15 @@ pub(crate) struct CompareArgs {
     /// Prints one JSON document, as `--output json` does.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A set of adapters that the bench measures on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchSet {
+    /// SQLite and the embedded log.
+    Embedded,
+    /// PostgreSQL and Kafka.
+    Servers,
 }
 
 /// A part of the bench.
