@@ -136,6 +136,8 @@ pub struct Command {
     pub action: CommandAction,
     /// How often it was tried and failed; having been told to wait is no failure.
     pub tries: u32,
+    /// Since when it is to be done, wall time; tried again by hand, since then.
+    pub since: Timestamp,
 }
 
 /// Commands to take.
@@ -156,7 +158,7 @@ pub enum CommandResult {
     Done,
     /// It failed: try again at the time given (wall clock).
     Again(Timestamp, String),
-    /// The CRM asks to wait until the time given (wall clock): no failure, and not counted as a try.
+    /// The CRM asks to wait until the time given (wall clock), or is away: no failure, and not counted as a try.
     Wait(Timestamp, String),
     /// Given up, with the reason.
     GivenUp(String),

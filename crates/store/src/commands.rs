@@ -14,7 +14,7 @@ use ports::wake::Wake;
 use crate::Store;
 use crate::error::{Fail, known};
 use crate::session::{Tx, Work};
-use crate::sql::{Conn, Dialect, Row, RowSet, Stmt, from_json, micros};
+use crate::sql::{Conn, Dialect, Row, RowSet, Stmt, from_json, micros, moment};
 use crate::tables::{name, workspace};
 
 struct Due(Take);
@@ -59,8 +59,8 @@ impl Work for Due {
         tx.conn.run_exactly(stmt, ids.len(), "commands").await?;
         let stmt = tx
             .conn
-            .stmt("select c.id, c.workspace, c.connector, c.touch, t.uid, t.remote_id, c.channel, c.action, c.tries ")
-            .sql("from commands c join touches t on t.id = c.touch where c.id")
+            .stmt("select c.id, c.workspace, c.connector, c.touch, t.uid, t.remote_id, c.channel, c.action, c.tries, ")
+            .sql("c.created_at from commands c join touches t on t.id = c.touch where c.id")
             .any(ids.iter().copied())
             .sql(" order by c.id");
         let rows = tx.conn.fetch(stmt).await?;
@@ -80,6 +80,7 @@ fn read(row: &Row) -> StoreResult<Command> {
         channel: known(Channel::parse(&row.text()?), "channel")?,
         action: from_json(&row.text()?, "command")?,
         tries: row.small()?,
+        since: moment(row.int()?),
     })
 }
 
@@ -214,7 +215,9 @@ impl Work for Again {
         }
         let stmt = tx
             .conn
-            .stmt("update commands set done_at = null, tries = 0, result = 'again', due_at = ")
+            .stmt("update commands set done_at = null, tries = 0, result = 'again', created_at = ")
+            .bind(now)
+            .sql(", due_at = ")
             .bind(now)
             .sql(" where id")
             .any(ids.iter().copied());

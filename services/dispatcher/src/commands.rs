@@ -22,8 +22,6 @@ pub(crate) type Answer = (i64, CommandResult);
 
 /// Looking for commands nobody signalled costs a query each time, so not that often.
 const BREATH: Duration = Duration::from_millis(150);
-/// A task that could not be taken back this often stays, and the note says so: after a day of errors, as with touches.
-const TRIES: u32 = 105;
 /// How long to wait while the store cannot be reached.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The most that one transaction answers.
@@ -83,6 +81,15 @@ pub(crate) struct Carried {
     pub(crate) started: Duration,
 }
 
+impl Carried {
+    /// Tries again by then: that the CRM is away is no failure of the command.
+    pub(crate) fn again_by(&mut self, by: Timestamp) {
+        if let CommandResult::Again(at, why) = &mut self.answer.1 {
+            self.answer.1 = CommandResult::Wait(by.min(*at), std::mem::take(why));
+        }
+    }
+}
+
 /// Carries a command out, which may take as long as a request may, and says how it ended.
 pub(crate) async fn carry_out(line: &Line, command: Command, may_start: MayStart) -> Carried {
     let started = line.deps.clock.monotonic();
@@ -112,7 +119,10 @@ pub(crate) async fn carry_out(line: &Line, command: Command, may_start: MayStart
         ConnectorError::RateLimited { .. } => {
             CommandResult::Wait(later(&line.deps, pause.unwrap_or_default()), error.to_string())
         }
-        _ if command.tries >= TRIES => CommandResult::GivenUp(error.to_string()),
+        // As with touches. One that never failed by itself, the CRM having been away all the time, has a try left.
+        _ if command.tries > 0 && age(line, &command) >= line.settings.give_up_after => {
+            CommandResult::GivenUp(error.to_string())
+        }
         _ => {
             let failed = i32::try_from(command.tries).unwrap_or(i32::MAX).saturating_add(1);
             let wait = backoff::delay(command.key, failed);
@@ -135,6 +145,10 @@ async fn withdraw(connector: &dyn Connector, command: &Command, reason: &str) ->
         return connector.withdraw(command.key, found.remote_id.as_deref(), reason).await;
     }
     connector.withdraw(command.key, command.remote_id.as_deref(), reason).await
+}
+
+fn age(line: &Line, command: &Command) -> Duration {
+    Duration::try_from(line.deps.clock.now().duration_since(command.since)).unwrap_or_default()
 }
 
 fn later(deps: &Deps, wait: Duration) -> Timestamp {

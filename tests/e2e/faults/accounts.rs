@@ -127,8 +127,9 @@ async fn drained(it: &Deployment, book: &Book) {
                  left join in_flight f on f.touch = t.id
                  where e.state in ('live', 'paused') or f.touch is not null limit 10",
             );
+            let commands = it.rows("select * from commands where done_at is null limit 10");
             panic!(
-                "of {} events there is still under way: {left}\n{stuck:#?}\n{}",
+                "of {} events there is still under way: {left}\n{stuck:#?}\n{commands:#?}\n{}",
                 book.accepted.len(),
                 it.tails()
             );

@@ -100,6 +100,7 @@ pub async fn a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again(fix
     let left = store.left_tasks(&main, 10).await.unwrap();
     let elsewhere = store.left_tasks(&Workspace::new("elsewhere").unwrap(), 10).await.unwrap();
     let key = left[0].task.touch.key;
+    fixture.elapse(Duration::from_secs(60)).await;
     let done = store.command_again(&main, commands[1].key).await.unwrap();
     let again = store.command_again(&main, key).await.unwrap();
     let due = store.due_commands(take(10)).await.unwrap();
@@ -108,6 +109,8 @@ pub async fn a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again(fix
     assert_eq!((left[0].why.as_str(), key), ("HTTP 422", commands[0].key));
     assert_eq!((done, again), (0, 1), "what was taken back is left alone");
     assert_eq!(due.iter().map(|one| (one.id, one.tries)).collect::<Vec<_>>(), [(commands[0].id, 0)]);
+    let age = store.now().await.unwrap().duration_since(due[0].since);
+    assert!(age.as_secs() < 60, "its day begins anew: {age:?}");
     assert_eq!(store.left_tasks(&main, 10).await.unwrap(), []);
 }
 

@@ -27,10 +27,12 @@ impl Work<'_> {
             self.pause(wait);
         }
         let mut ended = ended;
-        if let Some(wait) = self.heard_of_the_crm(reached, started)
-            && let Ended::Touch(sent) = &mut ended
-        {
-            sent.again_by(self.line.deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX));
+        if let Some(wait) = self.heard_of_the_crm(reached, started) {
+            let by = self.line.deps.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+            match &mut ended {
+                Ended::Touch(sent) => sent.again_by(by),
+                Ended::Command(carried) => carried.again_by(by),
+            }
         }
         let line = self.line;
         let kept = match ended {

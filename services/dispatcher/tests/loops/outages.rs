@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::touch::TouchState;
 use ports::clock::Clock as _;
 use ports::connector::ConnectorError;
+use ports::dispatch::CommandResult;
 
 use crate::crm::Reply;
 use crate::stage::{Stage, pass};
@@ -71,6 +72,35 @@ async fn a_touch_that_tried_in_vain_waits_no_longer_than_until_the_next_trial() 
 
     let took = *crm.times().last().unwrap() - back;
     assert!(took <= Duration::from_secs(6), "{took:?} after the CRM was back");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_tried_in_vain_waits_no_longer_than_until_the_next_trial() {
+    let stage = Stage::new().await;
+    stage.cadence("crm", "").await;
+    let crm = Arc::new(stage.crm());
+    let running = stage.start(&[&crm]);
+    stage.enroll("ada@example.com").await;
+    stage.until_state("ada@example.com", TouchState::Open).await;
+    crm.always(refused());
+
+    stage.opt_out("ada@example.com").await;
+    pass(900).await;
+    let back = stage.clock.monotonic();
+    crm.always(Reply::Fine);
+    let is_done = || {
+        let answers = stage.notes.answers.lock().unwrap();
+        matches!(answers.last(), Some((_, CommandResult::Done)))
+    };
+    stage.until("the task is taken back", is_done).await;
+
+    let took = *crm.times().last().unwrap() - back;
+    assert!(took <= Duration::from_secs(6), "{took:?} after the CRM was back");
+    let answers = stage.notes.answers.lock().unwrap().clone();
+    let failed = answers.iter().filter(|(_, result)| matches!(result, CommandResult::Again(..))).count();
+    assert_eq!(failed, 7, "once it was known to be away, none was the withdrawal's failure");
+    drop(answers);
     running.end().await;
 }
 
