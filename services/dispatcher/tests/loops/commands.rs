@@ -119,6 +119,7 @@ async fn a_failing_withdrawal_is_tried_for_about_a_day_and_then_given_up() {
     let mut tries = 0;
     while !is_given_up() {
         tries += 1;
+        assert!(tries < 200, "never given up");
         stage.until("it was tried", || answers(&stage).len() >= tries).await;
         // Longer than the longest back-off.
         stage.clock.jump(Duration::from_secs(23 * 60));
