@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::decision::CommandAction;
 use domain::id::{ConnectorName, Workspace};
 use domain::touch::{AttemptResult, Delivery};
-use ports::dispatch::{CommandResult, Stray, Take};
+use ports::dispatch::{Command, CommandResult, Stray, Take};
 
 use super::dispatch::{due, enroll, request, touch_of, worker};
 use super::mini::lane;
@@ -42,6 +42,10 @@ pub async fn a_command_is_given_to_one_and_leased(fixture: &impl Fixture) {
     assert_eq!(mine[0].action, CommandAction::Withdraw { reason: "ended".to_owned() });
     assert_eq!(mine[0].touch, touch_of(&store, "ada@example.com").await);
     assert_eq!(theirs, []);
+    // On PostgreSQL time passes for the suite by moving what is stored.
+    let since = later.first().map(|one| one.since);
+    let mine =
+        mine.into_iter().map(|one| Command { since: since.unwrap_or(one.since), ..one }).collect::<Vec<_>>();
     assert_eq!(later, mine, "its worker died");
 }
 
