@@ -136,7 +136,7 @@ pub struct Command {
     pub action: CommandAction,
     /// How often it was tried and failed; having been told to wait is no failure.
     pub tries: u32,
-    /// Since when it is to be done, wall time; tried again by hand, since then.
+    /// Since when it fails, wall time; of one that never failed, since when it is to be done.
     pub since: Timestamp,
 }
 

@@ -119,6 +119,10 @@ impl Work for Finish {
         let stmt = tx
             .conn
             .stmt("update commands set tries = tries + v.failed, due_at = coalesce(v.again, due_at), done_at = v.done, ")
+            // What waited long, for a dispatcher or a connector, has its day from its first failure on.
+            .sql("created_at = case when tries = 0 and v.failed = 1 then ")
+            .bind(now)
+            .sql(" else created_at end, ")
             .sql("result = v.result from ")
             .rows(set)
             .sql(" where commands.id = v.id and commands.done_at is null");

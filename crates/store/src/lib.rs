@@ -2,9 +2,9 @@
 //!
 //! One set of statements serves both: a set of rows reaches PostgreSQL as arrays (`unnest`) and SQLite as one JSON text
 //! (`json_each`), so the number of statements never depends on how many rows there are. Every transaction locks in one
-//! order: epoch (advisory), dedupe (inserted sorted), identities (those of accounts last), accounts, contacts, enrollments, touches, timers,
-//! budgets, commands, offset; it locks first, then reads, then writes. SQLite needs no locks: one task writes, in groups
-//! that share a COMMIT.
+//! order: epoch (advisory), dedupe (inserted sorted), identities (those of accounts last), accounts, contacts, enrollments,
+//! touches, timers, budgets, commands, offset; it locks first, then reads, then writes. SQLite needs no locks: one task
+//! writes, in groups that share a COMMIT.
 //!
 //! - [`Store`]: connects, migrates, and implements the ports.
 //! - `unit`: load, decide, commit. `dispatch`: pick, view, mark, take over, hold, release.

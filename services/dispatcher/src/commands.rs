@@ -119,7 +119,7 @@ pub(crate) async fn carry_out(line: &Line, command: Command, may_start: MayStart
         ConnectorError::RateLimited { .. } => {
             CommandResult::Wait(later(&line.deps, pause.unwrap_or_default()), error.to_string())
         }
-        // As with touches. One that never failed by itself, the CRM having been away all the time, has a try left.
+        // As with touches: so long after it failed first.
         _ if command.tries > 0 && age(line, &command) >= line.settings.give_up_after => {
             CommandResult::GivenUp(error.to_string())
         }

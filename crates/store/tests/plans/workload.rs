@@ -29,6 +29,7 @@ macro_rules! work {
             workers::a_silent_worker_is_reaped_by_one_that_beats,
             commands::a_command_is_given_to_one_and_leased,
             commands::an_answered_command_is_gone,
+            commands::a_command_fails_since_its_first_failure,
             commands::a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again,
             commands::commands_of_an_unknown_connector_say_so_and_are_given_up_at_last,
             flags::touches_of_an_unknown_connector_are_held_until_it_is_back,

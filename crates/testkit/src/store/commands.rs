@@ -88,6 +88,25 @@ pub async fn an_answered_command_is_gone(fixture: &impl Fixture) {
     assert_eq!(left.iter().map(|one| (one.id, one.tries)).collect::<Vec<_>>(), [(commands[1].id, 1)]);
 }
 
+pub async fn a_command_fails_since_its_first_failure(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    withdrawn(&store, "ada@example.com").await;
+    let hour = Duration::from_secs(3600);
+    let mut ages = Vec::new();
+
+    fixture.elapse(hour).await;
+    for _ in 0..3 {
+        let now = store.now().await.unwrap();
+        let due = store.due_commands(take(10)).await.unwrap();
+        ages.push(now.duration_since(due[0].since).as_mins());
+        let failed = CommandResult::Again(now, "HTTP 503".to_owned());
+        store.finish_commands(vec![(due[0].id, failed)]).await.unwrap();
+        fixture.elapse(hour).await;
+    }
+
+    assert_eq!(ages, [60, 60, 120], "waiting before the first failure does not count");
+}
+
 pub async fn a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let main = Workspace::main();

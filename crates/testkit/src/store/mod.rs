@@ -194,6 +194,7 @@ macro_rules! store_conformance {
             commands::an_answered_command_is_gone,
             commands::a_connector_gets_its_own_commands_only,
             commands::having_been_told_to_wait_is_no_try,
+            commands::a_command_fails_since_its_first_failure,
             commands::a_withdrawal_that_was_given_up_is_listed_and_can_be_tried_again,
             commands::commands_of_an_unknown_connector_say_so_and_are_given_up_at_last,
             relay::the_outbox_keeps_the_order_of_a_key,

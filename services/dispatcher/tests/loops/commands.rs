@@ -136,6 +136,29 @@ async fn a_failing_withdrawal_is_tried_for_about_a_day_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_waited_for_a_day_has_its_day_from_its_first_failure_on() {
+    let stage = Stage::new().await;
+    let crm = Arc::new(stage.crm());
+    let running = withdrawn(&stage, &crm, 1).await;
+    let day = Duration::from_hours(25);
+    let wait = Reply::Fails(ConnectorError::RateLimited { retry_after: Some(day) });
+    let down = || Reply::Fails(ConnectorError::Transient("down".to_owned()));
+    crm.replies([wait, down(), down(), down()]);
+
+    stage.opt_out(&who(0)).await;
+    stage.until("it was told to wait", || answers(&stage).len() == 1).await;
+    stage.clock.jump(day);
+    stage
+        .until("it is over", || {
+            matches!(answers(&stage).last(), Some(CommandResult::Done | CommandResult::GivenUp(_)))
+        })
+        .await;
+
+    assert_eq!((answers(&stage).pop(), crm.withdrawals()), (Some(CommandResult::Done), 5));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn having_to_wait_is_never_a_reason_to_give_up() {
     let stage = Stage::new().await;
     let crm = Arc::new(stage.crm());
