@@ -191,6 +191,11 @@ impl Load {
         self.shared.book.lock().unwrap().clone()
     }
 
+    /// How many posts began since then and have their answer.
+    pub(crate) fn answered_since(&self, moment: Timestamp) -> usize {
+        self.shared.book.lock().unwrap().posts.iter().filter(|post| post.began >= moment).count()
+    }
+
     /// Makes no more events, waits until those under way are accepted, and gives what is known.
     pub(crate) async fn end(self) -> Book {
         self.shared.stop.store(true, Ordering::Relaxed);
