@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use crate::gate::MayStart;
 use crate::line::Line;
 use crate::outage::Reached;
+use crate::verdict::Pause;
 use crate::{Deps, backoff, send, upkeep, verdict};
 
 /// How a command ended.
@@ -74,8 +75,8 @@ pub(crate) async fn take(line: &Line, limit: usize) -> StoreResult<Vec<Command>>
 /// A command that was carried out, or not.
 pub(crate) struct Carried {
     pub(crate) answer: Answer,
-    /// How long the whole connection is to wait.
-    pub(crate) pause: Option<Duration>,
+    /// Whether the whole connection is to wait.
+    pub(crate) pause: Option<Pause>,
     pub(crate) reached: Reached,
     /// When its request started (monotonic).
     pub(crate) started: Duration,
@@ -116,9 +117,10 @@ pub(crate) async fn carry_out(line: &Line, command: Command, may_start: MayStart
     let result = match &error {
         ConnectorError::Rejected(why) => CommandResult::GivenUp(why.clone()),
         // To be told to wait is no failure.
-        ConnectorError::RateLimited { .. } => {
-            CommandResult::Wait(later(&line.deps, pause.unwrap_or_default()), error.to_string())
-        }
+        ConnectorError::RateLimited { .. } => CommandResult::Wait(
+            later(&line.deps, pause.map_or(Duration::ZERO, |pause| pause.wait)),
+            error.to_string(),
+        ),
         // As with touches: so long after it failed first.
         _ if command.tries > 0 && age(line, &command) >= line.settings.give_up_after => {
             CommandResult::GivenUp(error.to_string())

@@ -128,7 +128,7 @@ impl Gate {
         match room {
             Room::For(_) if self.in_flight < self.concurrency => Connection::Open,
             Room::For(_) | Room::WhenOneEnds => Connection::Busy,
-            Room::At(_) if now < self.paused_until => Connection::Paused,
+            Room::At(_) if self.is_paused(now) => Connection::Paused,
             Room::At(_) | Room::WhenPermitted => Connection::RateLimited,
         }
     }
@@ -197,6 +197,11 @@ impl Gate {
     /// The CRM is away: nothing is tried before then. What the CRM itself asked for stands.
     pub(crate) fn try_at(&mut self, at: Duration) {
         self.away_until = at;
+    }
+
+    /// Whether the whole connection waits for what the CRM asked for.
+    pub(crate) fn is_paused(&self, now: Duration) -> bool {
+        now < self.paused_until
     }
 
     /// The CRM asks to wait: the whole connection does.

@@ -295,7 +295,6 @@ impl Line {
             };
             match mark {
                 Marked::Yes { attempt, body, since, committing_at } => {
-                    self.observe_lateness(touch.due_at);
                     let touch = touch.clone();
                     marching.push(Marching { touch, attempt, body, since, committing_at });
                 }
@@ -312,11 +311,6 @@ impl Line {
         let count = moved.len();
         let moved = count - settle(&self.deps, moved).await;
         Ok(Marks { marching, moved })
-    }
-
-    fn observe_lateness(&self, due: jiff::Timestamp) {
-        let late = self.deps.clock.now().duration_since(self.deps.units.business().wall(due));
-        self.deps.observer.lateness(Duration::try_from(late).unwrap_or_default());
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, field};
 
 use crate::line::Line;
 use crate::outage::Reached;
-use crate::verdict::{self, Trial};
+use crate::verdict::{self, Pause, Trial};
 
 /// A marked touch, to be sent now.
 pub(crate) struct Marching {
@@ -34,8 +34,8 @@ impl Marching {
 /// An attempt that ended.
 pub(crate) struct Sent {
     pub(crate) input: TouchInput,
-    /// How long the whole connection is to wait.
-    pub(crate) pause: Option<Duration>,
+    /// Whether the whole connection is to wait.
+    pub(crate) pause: Option<Pause>,
     /// How long the request took, if it went well.
     pub(crate) went_in: Option<Duration>,
     pub(crate) reached: Reached,
@@ -65,16 +65,17 @@ pub(crate) async fn send(line: &Line, march: Marching) -> Sent {
 async fn attempt(line: &Line, march: Marching) -> Sent {
     let clock = &line.deps.clock;
     let started = clock.monotonic();
-    let (answer, reached) = if !march.is_in_time(started, line.settings.start_within) {
-        (None, Reached::Unsaid)
+    let (answer, reached, requested) = if !march.is_in_time(started, line.settings.start_within) {
+        (None, Reached::Unsaid, false)
     } else if march.body.is_empty() {
         // Every earlier attempt was void, and now it cannot be rendered any more.
         let why = "the task can no longer be rendered".to_owned();
-        (Some(Err(ConnectorError::Rejected(why))), Reached::Unsaid)
+        (Some(Err(ConnectorError::Rejected(why))), Reached::Unsaid, false)
     } else {
+        observe_lateness(line, march.touch.due_at);
         let answer = call(line, &march).await;
         let reached = verdict::reached(&answer);
-        (Some(answer), reached)
+        (Some(answer), reached, true)
     };
     let (result, pause) = match answer {
         None => (AttemptResult::Void, None),
@@ -84,7 +85,8 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
         Some(Err(error)) => verdict::of(error, &trial(line, &march)),
     };
     let took = clock.monotonic().saturating_sub(started);
-    line.deps.observer.attempt(line.connector.name().as_str(), outcome(&result), took);
+    let name = line.connector.name().as_str();
+    line.deps.observer.attempt(name, outcome(&result), requested.then_some(took));
     let span = Span::current();
     span.record("attempt.outcome", outcome(&result));
     if !matches!(result, AttemptResult::Sent { .. }) {
@@ -93,6 +95,11 @@ async fn attempt(line: &Line, march: Marching) -> Sent {
     tracing::info!(outcome = outcome(&result), duration_ms = took.as_millis(), "an attempt ended");
     let went_in = matches!(result, AttemptResult::Sent { .. }).then_some(took);
     Sent { input: report(line, &march, result), pause, went_in, reached, started }
+}
+
+fn observe_lateness(line: &Line, due: Timestamp) {
+    let late = line.deps.clock.now().duration_since(line.deps.units.business().wall(due));
+    line.deps.observer.lateness(Duration::try_from(late).unwrap_or_default());
 }
 
 fn report(line: &Line, march: &Marching, result: AttemptResult) -> TouchInput {
@@ -113,7 +120,7 @@ impl Sent {
 /// A marked touch whose request will not start: it is scheduled as it was.
 pub(crate) fn void(line: &Line, march: &Marching) -> TouchInput {
     let result = AttemptResult::Void;
-    line.deps.observer.attempt(line.connector.name().as_str(), outcome(&result), Duration::ZERO);
+    line.deps.observer.attempt(line.connector.name().as_str(), outcome(&result), None);
     tracing::info!(
         touch.key = %march.touch.key,
         touch.attempt = march.attempt,

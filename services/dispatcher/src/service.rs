@@ -107,9 +107,10 @@ impl Default for Settings {
 
 /// Is told what happens, for metrics. Every method has a cheap implementation.
 pub trait Observer: Send + Sync {
-    /// An attempt ended: `sent`, `rejected`, `retry`, `exhausted`, `unknown` or `void`.
-    fn attempt(&self, connector: &str, outcome: &'static str, took: Duration);
-    /// A touch was marked this long (wall time) after it was due.
+    /// An attempt ended: `sent`, `rejected`, `retry`, `exhausted`, `unknown` or `void`; and how long its request took, where
+    /// one was made.
+    fn attempt(&self, connector: &str, outcome: &'static str, took: Option<Duration>);
+    /// The request of an attempt starts this long (wall time) after it was due; zero where clocks disagree that it is.
     fn lateness(&self, late: Duration);
     /// A touch was not marked: `held`, `full`, `lost`, `judged`, `unrenderable`.
     fn passed_over(&self, why: &'static str);

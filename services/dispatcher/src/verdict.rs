@@ -15,6 +15,22 @@ const UNAUTHORIZED: Duration = Duration::from_secs(60);
 /// How long a connection waits that is over its limit without saying how long.
 const THROTTLED: Duration = Duration::from_secs(5);
 
+/// Why a whole connection waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The CRM asked for it.
+    Asked,
+    /// The CRM refused the credentials.
+    Unauthorized,
+}
+
+/// How long a whole connection is to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) wait: Duration,
+    pub(crate) why: Why,
+}
+
 /// An attempt that failed. Times are wall-clock.
 pub(crate) struct Trial {
     pub(crate) key: TouchKey,
@@ -46,11 +62,13 @@ impl Trial {
     }
 }
 
-/// How long the whole connection is to wait after an error.
-pub(crate) fn pause(error: &ConnectorError) -> Option<Duration> {
+/// Whether the whole connection is to wait after an error.
+pub(crate) fn pause(error: &ConnectorError) -> Option<Pause> {
     match error {
-        ConnectorError::RateLimited { retry_after } => Some(retry_after.unwrap_or(THROTTLED)),
-        ConnectorError::Unauthorized(_) => Some(UNAUTHORIZED),
+        ConnectorError::RateLimited { retry_after } => {
+            Some(Pause { wait: retry_after.unwrap_or(THROTTLED), why: Why::Asked })
+        }
+        ConnectorError::Unauthorized(_) => Some(Pause { wait: UNAUTHORIZED, why: Why::Unauthorized }),
         ConnectorError::Rejected(_) | ConnectorError::Transient(_) | ConnectorError::Unknown(_) => None,
     }
 }
@@ -68,20 +86,16 @@ pub(crate) fn reached<T>(answer: &Result<T, ConnectorError>) -> Reached {
     }
 }
 
-/// What becomes of the touch, and how long the whole connection is to wait.
-pub(crate) fn of(error: ConnectorError, trial: &Trial) -> (AttemptResult, Option<Duration>) {
-    let wait = backoff::delay(trial.key, trial.attempt);
+/// What becomes of the touch, and whether the whole connection is to wait.
+pub(crate) fn of(error: ConnectorError, trial: &Trial) -> (AttemptResult, Option<Pause>) {
     let pause = pause(&error);
+    let wait = pause.map_or_else(|| backoff::delay(trial.key, trial.attempt), |pause| pause.wait);
     let text = error.to_string();
     let result = match error {
         ConnectorError::Rejected(why) => AttemptResult::Rejected(Note::new("rejected", why)),
         // The connection's pause is no failure of the touch: it is due again as soon as that is over.
-        ConnectorError::RateLimited { .. } => {
-            trial.retry(pause.unwrap_or(wait), Note::new("rate_limited", text))
-        }
-        ConnectorError::Unauthorized(_) => {
-            trial.retry(pause.unwrap_or(wait), Note::new("unauthorized", text))
-        }
+        ConnectorError::RateLimited { .. } => trial.retry(wait, Note::new("rate_limited", text)),
+        ConnectorError::Unauthorized(_) => trial.retry(wait, Note::new("unauthorized", text)),
         ConnectorError::Transient(_) => trial.retry(wait, Note::new("transient", text)),
         ConnectorError::Unknown(_) => {
             let may_repeat = trial.idempotency != Idempotency::None && !trial.is_over();
@@ -134,7 +148,7 @@ mod tests {
 
         let (result, pause) = of(ConnectorError::RateLimited { retry_after: Some(wait) }, &trial);
 
-        assert_eq!(pause, Some(wait));
+        assert_eq!(pause, Some(Pause { wait, why: Why::Asked }));
         assert!(matches!(result, AttemptResult::Retry { at, .. } if at == trial.later(wait)));
     }
 
@@ -143,7 +157,7 @@ mod tests {
         let (result, pause) =
             of(ConnectorError::Unauthorized("HTTP 401".to_owned()), &trial(0, Idempotency::Key));
 
-        assert_eq!(pause, Some(UNAUTHORIZED));
+        assert_eq!(pause, Some(Pause { wait: UNAUTHORIZED, why: Why::Unauthorized }));
         assert!(matches!(result, AttemptResult::Retry { .. }));
     }
 

@@ -71,9 +71,10 @@ const STORE: &[&str] = &["enrollment", "dispatcher"];
 
 /// From a fast answer to a slow one.
 const REQUEST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// From "at once" to "a day late".
-const LATENESS: &[f64] =
-    &[0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0];
+/// From "at once" to "a day late", with the aims among them: 10, 25, 100 and 150 ms.
+const LATENESS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0,
+];
 /// From a microsecond to a tenth of a second.
 const EVALUATION: &[f64] = &[0.000_001, 0.000_005, 0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.01, 0.1];
 /// Events in one unit of work.
@@ -129,9 +130,9 @@ pub const DECISIONS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "outcome", "reason"],
-    roles: ENROLLMENT,
+    roles: STORE,
     only_when: None,
-    help: "What was decided, by cadence, with the reason: enrolled, refused, exited, finished, paused, resumed; and events that change nothing, as ignored, without a cadence. The dispatcher tells of those that a send set off",
+    help: "What was decided, by cadence, with the reason: enrolled, refused, exited, finished, paused, resumed; and events that change nothing, as ignored, without a cadence. The dispatcher tells of those that a touch's result set off",
 };
 
 /// Exits.
@@ -140,7 +141,7 @@ pub const EXITS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "reason"],
-    roles: ENROLLMENT,
+    roles: STORE,
     only_when: None,
     help: "Enrollments that left their cadence, by the rule that said so",
 };
@@ -186,7 +187,7 @@ pub const STEP_LATENESS: Definition = Definition {
     labels: &[],
     roles: DISPATCHER,
     only_when: None,
-    help: "Time from the moment a step fell due to the start of its request",
+    help: "Time from the moment a step fell due, or was to be tried again, to the start of its request",
 };
 
 /// The oldest due step.

@@ -204,10 +204,12 @@ impl Metrics {
         self.0.step_lateness.with_label_values::<&str>(&[]).observe(late.as_secs_f64());
     }
 
-    /// Counts an attempt at a CRM and observes the time its request took.
-    pub fn dispatch_attempted(&self, connector: &str, outcome: &'static str, took: Duration) {
+    /// Counts an attempt at a CRM and observes the time its request took, where one was made.
+    pub fn dispatch_attempted(&self, connector: &str, outcome: &'static str, took: Option<Duration>) {
         self.0.dispatch_attempts.with_label_values(&[connector, outcome]).inc();
-        self.0.dispatch_seconds.with_label_values(&[connector]).observe(took.as_secs_f64());
+        if let Some(took) = took {
+            self.0.dispatch_seconds.with_label_values(&[connector]).observe(took.as_secs_f64());
+        }
     }
 
     /// Observes how long a step waited for a connector's permit.

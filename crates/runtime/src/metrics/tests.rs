@@ -29,7 +29,8 @@ fn recorded() -> String {
     metrics.rules_evaluated(Duration::from_micros(2));
     metrics.steps_due(7, Duration::from_secs(90));
     metrics.step_dispatched(moment);
-    metrics.dispatch_attempted("crm", "sent", moment);
+    metrics.dispatch_attempted("crm", "sent", Some(moment));
+    metrics.dispatch_attempted("crm", "void", None);
     metrics.permit_waited("crm", moment);
     metrics.crossed("crm");
     metrics.dead_lettered("decide");
@@ -63,6 +64,7 @@ fn what_is_recorded_is_exposed() {
         "drumbeat_oldest_due_step_seconds 90",
         "drumbeat_step_lateness_seconds_count 1",
         "drumbeat_dispatch_attempts_total{crm=\"crm\",outcome=\"sent\"} 1",
+        "drumbeat_dispatch_attempts_total{crm=\"crm\",outcome=\"void\"} 1",
         "drumbeat_dispatch_duration_seconds_count{crm=\"crm\"} 1",
         "drumbeat_crm_ratelimit_wait_seconds_count{crm=\"crm\"} 1",
         "drumbeat_touches_crossed_total{crm=\"crm\"} 1",

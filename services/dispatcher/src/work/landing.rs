@@ -8,6 +8,7 @@ use super::{Ended, Work, outcome};
 use crate::commands::Carried;
 use crate::outage::{Change, Reached};
 use crate::send::{self, Marching, Sent};
+use crate::verdict::{Pause, Why};
 
 impl Work<'_> {
     /// Something that was in flight ended.
@@ -23,8 +24,8 @@ impl Work<'_> {
             }
             Ended::Command(Carried { pause, reached, started, .. }) => (*pause, *reached, *started),
         };
-        if let Some(wait) = pause {
-            self.pause(wait);
+        if let Some(pause) = pause {
+            self.told_to_wait(pause);
         }
         let mut ended = ended;
         if let Some(wait) = self.heard_of_the_crm(reached, started) {
@@ -90,6 +91,22 @@ impl Work<'_> {
                 Some(wait)
             }
         }
+    }
+
+    /// The first answer that says so is told of; those that were under way with it say it again.
+    fn told_to_wait(&mut self, Pause { wait, why }: Pause) {
+        if !self.gate.is_paused(self.now()) {
+            let (connector, seconds) = (self.line.connector.name().as_str(), wait.as_secs());
+            match why {
+                Why::Asked => tracing::info!(connector, seconds, "the CRM asked to wait"),
+                Why::Unauthorized => tracing::warn!(
+                    connector,
+                    seconds,
+                    "the CRM refused the credentials: nothing is sent to it meanwhile; mend the connector's `auth`"
+                ),
+            }
+        }
+        self.pause(wait);
     }
 
     /// The whole connection waits; what is marked for it does not.

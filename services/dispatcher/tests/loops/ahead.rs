@@ -133,6 +133,24 @@ async fn what_was_marked_ahead_and_gets_no_place_in_time_is_void_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_touch_is_as_late_as_its_request_starts_and_a_void_mark_is_told_of_without_a_time() {
+    let stage = Stage::new().await;
+    let (crm, running) = fast(&stage, 1).await;
+    ada_waits(&stage, &crm, 900).await;
+
+    stage.until_state(ADA, TouchState::Open).await;
+
+    let late = stage.notes.late.lock().unwrap().clone();
+    assert_eq!(late.len(), crm.creations(), "{late:?}");
+    assert!((ms(800)..ms(1_500)).contains(late.last().unwrap()), "the slow one had the only place: {late:?}");
+    let attempts = stage.notes.attempts.lock().unwrap().clone();
+    let (voids, others): (Vec<_>, Vec<_>) = attempts.iter().partition(|(outcome, _)| *outcome == "void");
+    assert!(!voids.is_empty() && voids.iter().all(|(_, took)| took.is_none()), "{voids:?}");
+    assert!(others.len() == crm.creations() && others.iter().all(|(_, took)| took.is_some()), "{others:?}");
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_voids_what_was_marked_and_did_not_start() {
     let stage = Stage::new().await;
     let (crm, running) = fast(&stage, 1).await;

@@ -44,6 +44,10 @@ pub(crate) struct Notes {
     held: tokio::sync::Mutex<()>,
     /// How many touches each mark was of.
     pub(crate) marked_at_once: Mutex<Vec<usize>>,
+    /// How late requests started.
+    pub(crate) late: Mutex<Vec<Duration>>,
+    /// How attempts ended, and how long their requests took.
+    pub(crate) attempts: Mutex<Vec<(&'static str, Option<Duration>)>>,
     /// What every settling but that of attempts is answered with.
     pub(crate) refuses: AtomicBool,
     /// The next beat says that the worker was forgotten.

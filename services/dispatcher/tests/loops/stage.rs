@@ -78,12 +78,16 @@ impl Clock for StageClock {
     }
 }
 
-/// Notes what was left, and is silent of the rest.
-struct Silent(Arc<Notes>);
+/// Notes what tests ask for, and is silent of the rest.
+struct Noting(Arc<Notes>);
 
-impl Observer for Silent {
-    fn attempt(&self, _: &str, _: &'static str, _: Duration) {}
-    fn lateness(&self, _: Duration) {}
+impl Observer for Noting {
+    fn attempt(&self, _: &str, outcome: &'static str, took: Option<Duration>) {
+        self.0.attempts.lock().unwrap().push((outcome, took));
+    }
+    fn lateness(&self, late: Duration) {
+        self.0.late.lock().unwrap().push(late);
+    }
     fn passed_over(&self, _: &'static str) {}
     fn left(&self, connector: &str) {
         self.0.left.lock().unwrap().push(connector.to_owned());
@@ -270,7 +274,7 @@ spec:
             new_worker: Arc::new(move || {
                 WorkerId(Uuid::from_u128(began + u128::from(next.fetch_add(1, Ordering::Relaxed))))
             }),
-            observer: Arc::new(Silent(Arc::clone(&self.notes))),
+            observer: Arc::new(Noting(Arc::clone(&self.notes))),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(dispatcher::run(self.settings.clone(), deps, stop.clone()));

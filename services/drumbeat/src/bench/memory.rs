@@ -62,6 +62,14 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
             *peak = (*peak).max(now);
         }
     }
+    // What was taken is still to be worked off, and that may take more than taking it did.
+    let until = run.clock.monotonic() + time;
+    while run.clock.monotonic() < until {
+        tokio::time::sleep(LOOK).await;
+        for (peak, now) in peak.iter_mut().zip(look(&running)) {
+            *peak = (*peak).max(now);
+        }
+    }
     let answered = load.await.map_err(|error| crate::exit::Failure::Refused(error.to_string()))??;
     for (role, (idle, peak)) in roles.iter().zip(idle.iter().zip(&peak)) {
         let row = |what: &str, bytes: f64| {

@@ -90,7 +90,7 @@ impl Seen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How late touches were marked.
+    /// How late the requests of touches started.
     pub(super) fn late(&self) -> Sample {
         self.state().late.clone()
     }
@@ -113,7 +113,7 @@ impl Seen {
 }
 
 impl dispatcher::Observer for Seen {
-    fn attempt(&self, _: &str, outcome: &'static str, _: Duration) {
+    fn attempt(&self, _: &str, outcome: &'static str, _: Option<Duration>) {
         self.count(outcome);
     }
 

@@ -54,7 +54,7 @@ impl enrollment::Observer for Observers {
 }
 
 impl dispatcher::Observer for Observers {
-    fn attempt(&self, connector: &str, outcome: &'static str, took: Duration) {
+    fn attempt(&self, connector: &str, outcome: &'static str, took: Option<Duration>) {
         self.metrics.dispatch_attempted(connector, outcome, took);
     }
 

@@ -212,7 +212,7 @@ impl Bench {
         let in_time = !ahead.is_zero();
         let noop = Arc::new(Noop::new(self.connector.clone()));
         let (seen, done, _) = self.dispatch(noop, count, (ahead + self.time * PATIENCE, ahead)).await?;
-        Ok(Row::new("dispatch", side.store_name(), "due to marked, at half of that rate")
+        Ok(Row::new("dispatch", side.store_name(), "due to its request, at half of that rate")
             .times(&seen.late())
             .note(format!("{} touches, {per_second:.0} a second", seen.late().len()))
             .note_if((!in_time).then_some("the first were due before the dispatcher began"))
