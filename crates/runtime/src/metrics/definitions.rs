@@ -130,7 +130,7 @@ pub const DECISIONS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "outcome", "reason"],
-    roles: STORE,
+    roles: ENROLLMENT,
     only_when: None,
     help: "What was decided, by cadence, with the reason: enrolled, refused, exited, finished, paused, resumed; and events that change nothing, as ignored, without a cadence. The dispatcher tells of those that a touch's result set off",
 };
@@ -141,9 +141,9 @@ pub const EXITS: Definition = Definition {
     kind: Kind::Counter,
     unit: Unit::Count,
     labels: &["cadence", "reason"],
-    roles: STORE,
+    roles: ENROLLMENT,
     only_when: None,
-    help: "Enrollments that left their cadence, by the rule that said so",
+    help: "Enrollments that left their cadence, by the rule that said so. The dispatcher tells of those that a touch's result set off",
 };
 
 /// How long after its acceptance a stopping event had its effect.
