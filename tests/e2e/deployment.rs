@@ -1,10 +1,10 @@
 //! A deployment of the built binary, with its CRM, in a folder of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -191,7 +191,9 @@ connect_timeout = "2s"
 
     /// What a process answers at its admin port.
     pub(crate) fn admin(&self, role: &str, path: &str) -> String {
-        http_get(&self.admin[role], path).unwrap_or_default()
+        (0..10).find_map(|_| http_get(&self.admin[role], path)).unwrap_or_else(|| {
+            panic!("{role} does not answer at {path}:\n{}", self.log(role));
+        })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -403,7 +405,7 @@ connect_timeout = "2s"
         for role in roles {
             let (code, took) = self.stop(role);
             assert_eq!(code, Some(0), "{role} did not end well:\n{}", self.log(role));
-            assert!(took < Duration::from_secs(10), "{role} took {took:?} to end");
+            assert!(took < Duration::from_secs(20), "{role} took {took:?} to end");
         }
     }
 }
@@ -444,13 +446,17 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-/// An address nobody listens on now, and that no other scenario of this run was given.
+/// An address nobody listens on now, and that no other scenario of this run was given. It lies below what the system hands out
+/// by itself, or it could go to somebody else before the process takes it, or while it is down.
 fn free_address() -> String {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 5_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        if GIVEN.lock().unwrap().insert(address.port()) {
-            return address.to_string();
+        let number = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.0.0.1:{}", FIRST + number % COUNT);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every test runs a [`Load`](load::Load) of entries, replies, opt-outs, repeats and disorder, injects its fault, lets everything
 //! drain, and then has the store and the CRM [accounted](accounts::settle_accounts) for: nothing accepted is lost, nothing is
-//! doubled, nothing is sent after its exit, nothing is stuck. `make test` runs a bounded part of each; `make test-faults`
-//! (`DRUMBEAT_FAULTS=full`) many more. Each prints its seed, and `SEED=…` makes the same choices again.
+//! doubled, nothing is sent after its exit, nothing is stuck. `make test` runs a bounded part of most and says which it leaves out;
+//! `make test-faults` (`DRUMBEAT_FAULTS=full`) runs all of each. Each prints its seed, and `SEED=…` makes the same choices again.
 //!
 //! Servers that are to break are private ones. Recovery times are measured and printed; what is asserted of them is generous,
 //! since the machine is shared with other tests.
@@ -135,7 +135,7 @@ impl Trial {
     /// `make test` runs a part of the suite, in few minutes; what this one finds, others find there too.
     fn is_left_to_the_full_run(&self) -> bool {
         if self.scale == Scale::Bounded {
-            eprintln!("{}: left to `make test-faults`", self.name);
+            crate::deployment::skipped(&format!("faults::{}: left to `make test-faults`", self.name));
         }
         self.scale == Scale::Bounded
     }
@@ -144,14 +144,16 @@ impl Trial {
         Shape::available(&format!("faults::{}", self.name)).len() > 1
     }
 
-    /// Two of each role on these servers, started, with the content of the load applied.
+    /// Two of each role on these servers, started, with the content of the load applied. Where the store is, ingest is told wrong:
+    /// it needs none.
     fn pairs(&self, servers: &Servers) -> Deployment {
         let mut it = Deployment::prepare(self.name, servers.shape());
         // Many requests under way, so that there is much to lose.
         it.reconfigure("[security]", "[dispatch]\nconcurrency = 64\n\n[security]");
         it.apply(load::CONTENT);
         for role in PAIRS {
-            it.spawn(role);
+            let nowhere = [("DRUMBEAT__STORE__URL", "postgres://nobody@127.0.0.1:9/none")];
+            it.spawn_with(role, if role.starts_with("ingest") { &nowhere } else { &[] });
         }
         for role in PAIRS {
             it.wait_ready(role);

@@ -54,6 +54,8 @@ pub(crate) struct Tally {
     pub(crate) taken: AtomicUsize,
     pub(crate) released: AtomicUsize,
     pub(crate) conflicts: AtomicUsize,
+    /// Signs of life that could not be given.
+    pub(crate) mute: AtomicUsize,
 }
 
 impl Tally {
@@ -195,7 +197,14 @@ impl Dispatcher {
 
     /// One look at what is due, as the dispatcher takes it. Gives how many were marked.
     pub(crate) async fn turn(&mut self) -> Result<usize, StoreError> {
-        self.store.beat(self.worker).await?;
+        match self.store.beat(self.worker).await {
+            // A disk that stalls for longer than a connection is waited for: the next turn tries again, as the dispatcher does.
+            Err(StoreError::Unavailable(_)) => {
+                Tally::add(&self.shared.tally.mute, 1);
+                return Ok(0);
+            }
+            beaten => drop(beaten?),
+        }
         let (connector, _, priority) = CADENCES[usize::from(self.dice.chance(40))];
         let lane = Lane { connector: ConnectorName::new(connector).expect("a name"), priority };
         let calm = self.shared.calm.load(Ordering::Relaxed);

@@ -137,8 +137,10 @@ impl Wal {
             return;
         }
         let rows = sqlx::query(
-            "select (xid::text)::bigint, (start_lsn - '0/0'::pg_lsn)::bigint from pg_get_wal_records_info($1::pg_lsn, $2::pg_lsn)
-             where resource_manager = 'Transaction' and record_type like 'COMMIT%'",
+            "with records as materialized (select * from pg_get_wal_records_info($1::pg_lsn, $2::pg_lsn))
+             select (xid::text)::bigint, (start_lsn - '0/0'::pg_lsn)::bigint, null from records
+             where resource_manager = 'Transaction' and record_type like 'COMMIT%'
+             union all select 0, 0, max(end_lsn)::text from records",
         )
         .bind(&self.next)
         .bind(&end)
@@ -146,7 +148,10 @@ impl Wal {
         .await
         .expect("the log of changes can be read");
         self.commits.extend(rows.iter().map(|row| (row.get::<i64, _>(0), row.get::<i64, _>(1))));
-        self.next = end;
+        // What is flushed may end within a record: that one is read whole the next time.
+        if let Some(end) = rows.iter().find_map(|row| row.get::<Option<String>, _>(2)) {
+            self.next = end;
+        }
     }
 
     /// All that was written down, in the order of the commits.

@@ -186,7 +186,7 @@ pub(crate) fn tell(shared: &Shared, history: &History) {
     let of = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     println!(
         "{} units, {} marks ({} repeats), {} stops ({} crossed), {} flags set, {} held, {} full, {} lost, {} deaths, {} stalls, \
-         {} taken over, {} released, {} conflicts; {} entries in the order of {} commits' worth",
+         {} taken over, {} released, {} conflicts, {} mute; {} entries in the order of {} commits' worth",
         of(&tally.units),
         history.marks,
         history.repeats,
@@ -201,6 +201,7 @@ pub(crate) fn tell(shared: &Shared, history: &History) {
         history.takeovers,
         of(&tally.released),
         of(&tally.conflicts),
+        of(&tally.mute),
         history.entries,
         history.marks + of(&tally.units),
     );

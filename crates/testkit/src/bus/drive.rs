@@ -241,9 +241,10 @@ impl Reader {
         panic!("the store was never asked");
     }
 
-    /// Leaves the group, in the time that the port allows.
+    /// Leaves the group, in the time that the port allows: two seconds for its last words, five to leave, and some for a busy
+    /// machine.
     pub async fn close(self) {
-        timeout(Duration::from_secs(6), self.consumer.close()).await.expect("closing is bounded");
+        timeout(Duration::from_secs(12), self.consumer.close()).await.expect("closing is bounded");
     }
 }
 
