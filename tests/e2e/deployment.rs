@@ -1,14 +1,13 @@
 //! A deployment of the built binary, with its CRM, in a folder of its own.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::addresses::free_address;
 use testkit::crm::FakeCrm;
 
 use crate::store::Database;
@@ -444,21 +443,6 @@ pub(crate) fn binary() -> PathBuf {
     let binary = folder.join("drumbeat");
     assert!(binary.exists(), "{} is missing: run `cargo build -p drumbeat` first", binary.display());
     binary
-}
-
-/// An address nobody listens on now, and that no other scenario of this run was given. It lies below what the system hands out
-/// by itself, or it could go to somebody else before the process takes it, or while it is down.
-fn free_address() -> String {
-    const FIRST: u32 = 10_000;
-    const COUNT: u32 = 5_000;
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
-        let address = format!("127.0.0.1:{}", FIRST + number % COUNT);
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
 }
 
 fn http_ok(address: &str, path: &str) -> bool {

@@ -74,6 +74,13 @@ impl Starts for StoreStarts {
     }
 }
 
+/// What came since the group was joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Something,
+}
+
 struct Loop<'a> {
     deps: &'a Deps,
     processor: Processor,
@@ -106,9 +113,14 @@ impl<'a> Loop<'a> {
     }
 
     async fn consume(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
-        self.deps.observer.troubled(None);
+        let mut heard = Heard::Nothing;
         while let Some(gathered) = stop.run_until_cancelled(self.gather()).await {
             let (units, after) = gathered?;
+            // To have joined says little: that a topic is missing comes as the first answer, again and again.
+            if heard == Heard::Nothing {
+                self.deps.observer.troubled(None);
+                heard = Heard::Something;
+            }
             let idle = units.is_empty();
             self.apply(units, stop).await?;
             match after {

@@ -69,6 +69,20 @@ async fn an_outage_is_waited_for_and_sets_nothing_aside() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_missing_topic_is_told_of_until_it_is_there_and_to_have_joined_is_not_enough() {
+    let world = World::new();
+    world.with(|state| {
+        state.log = log(&["a"]);
+        state.missing = 3;
+    });
+
+    consume_until(&world, |state| state.noted == [1]).await;
+
+    let troubles = world.with(|state| state.troubles.clone());
+    assert!(troubles[..3].iter().all(Option::is_some) && troubles[3].is_none(), "{troubles:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poisoned_event_and_what_is_no_event_go_to_the_dead_letters_and_the_others_in_order() {
     let world = World::new();
     world.with(|state| {

@@ -69,6 +69,14 @@ impl Consumer for Member {
     }
 
     async fn next(&mut self, max: usize, wait: Duration) -> Result<Option<Delivery>, BusError> {
+        let is_missing = self.world.with(|state| {
+            let is_missing = state.missing > 0;
+            state.missing = state.missing.saturating_sub(1);
+            is_missing
+        });
+        if is_missing {
+            return Err(BusError::Unavailable("a topic is missing".to_owned()));
+        }
         if !self.assigned {
             self.assigned = true;
             let given = self.world.with(|state| {

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) noted: Vec<i64>,
     pub(crate) joined: usize,
     pub(crate) closed: usize,
+    /// So many members hear that the topic is missing.
+    pub(crate) missing: usize,
     /// The next offset of the first partition as stored.
     pub(crate) stored: Option<i64>,
     /// Of the others.
