@@ -71,6 +71,10 @@ pub async fn explain(
 
 fn readings(who: &str) -> Vec<(IdentityKind, String)> {
     let mut readings = Vec::new();
+    // As commands write one that is not known yet.
+    if let Some(id) = who.strip_prefix("crm:").and_then(|id| CrmId::new(id).ok()) {
+        readings.push((IdentityKind::Crm, id.as_str().to_owned()));
+    }
     if let Ok(email) = Email::parse(who) {
         readings.push((IdentityKind::Email, email.as_str().to_owned()));
     }

@@ -29,7 +29,7 @@ pub struct Migrated {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// Start a newer program.
-    #[error("the store was migrated by a newer version (it has {})", .0.join(", "))]
+    #[error("the store was migrated by a newer version (it has {}): run that one", .0.join(", "))]
     Newer(Vec<String>),
     /// The database's own words.
     #[error("the store could not be migrated")]

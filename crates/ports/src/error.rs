@@ -18,8 +18,8 @@ pub enum StoreError {
     /// A row that these inputs touch cannot be read: whatever does not touch it can go on, a person must look at the row.
     #[error("a stored row is damaged: {0}")]
     Damaged(String),
-    /// The whole store contradicts itself or was written by another version: a person must look.
-    #[error("the store is inconsistent: {0}")]
+    /// The whole store contradicts itself, was written by another version or does not let us in: a person must look.
+    #[error("the store cannot be used as it is: {0}")]
     Inconsistent(String),
 }
 

@@ -54,7 +54,7 @@ impl From<DbErr> for Fail {
             DbErr::Exec(RuntimeErr::SqlxError(inner))
             | DbErr::Query(RuntimeErr::SqlxError(inner))
             | DbErr::Conn(RuntimeErr::SqlxError(inner)) => classify(&inner),
-            DbErr::ConnectionAcquire(_) => unavailable("no connection was free in time"),
+            DbErr::ConnectionAcquire(_) => unavailable(NO_CONNECTION),
             DbErr::RecordNotInserted | DbErr::RecordNotUpdated => {
                 Self::Contended("a row changed meanwhile".to_owned())
             }
@@ -63,6 +63,10 @@ impl From<DbErr> for Fail {
         }
     }
 }
+
+/// The pool does not say which of the two it was: it tries again until the time is over.
+const NO_CONNECTION: &str =
+    "no connection was to be had in time: is the database there, or are all its connections in use?";
 
 fn unavailable(text: impl Into<String>) -> Fail {
     Fail::Store(StoreError::Unavailable(text.into()))
@@ -86,7 +90,7 @@ fn classify(error: &sqlx::Error) -> Fail {
         Error::Database(inner) => classify_answer(&**inner),
         Error::Io(error) => unavailable(error.to_string()),
         Error::Tls(_) => unavailable("no secure connection to the database"),
-        Error::PoolTimedOut => unavailable("no connection was free in time"),
+        Error::PoolTimedOut => unavailable(NO_CONNECTION),
         Error::PoolClosed | Error::WorkerCrashed => unavailable("the store is shutting down"),
         Error::RowNotFound => inconsistent("a row that must be there is not"),
         Error::Encode(_) | Error::InvalidArgument(_) => {
@@ -123,8 +127,12 @@ fn classify_sqlstate(code: &str, place: &str, message: &str) -> Fail {
         _ => match &code[..2] {
             // Data, constraint, and program limits (a row too big) of the data given.
             "22" | "23" | "54" => rejected(format!("PostgreSQL {code}{place}")),
+            "28" => inconsistent(format!(
+                "PostgreSQL {code}: {message} (see the user and the password in store.url)"
+            )),
+            "3D" => inconsistent(format!("PostgreSQL {code}: {message} (create it first: createdb)")),
             // Syntax and access: of our making or the operator's.
-            "42" | "28" | "3D" | "3F" => inconsistent(format!("PostgreSQL {code}: {message}")),
+            "42" | "3F" => inconsistent(format!("PostgreSQL {code}: {message}")),
             _ => unavailable(format!("PostgreSQL {code}")),
         },
     }
@@ -136,8 +144,8 @@ fn classify_sqlite(code: i32, message: &str) -> Fail {
         5 | 6 => unavailable("another process holds the store's file"),
         // Constraint, mismatch, too big, range.
         18 | 19 | 20 | 25 => rejected(format!("SQLite {code}")),
-        // Corrupt, not a database.
-        11 | 26 => inconsistent(format!("SQLite {code}: the file is damaged")),
+        11 => inconsistent(format!("SQLite {code}: the file is damaged; restore it from a backup")),
+        26 => inconsistent(format!("SQLite {code}: the file is no SQLite database")),
         // A general error: a missing table or column, a statement that cannot be read.
         1 => inconsistent(format!("SQLite {code}: {message}")),
         13 => unavailable("the disk is full"),

@@ -141,7 +141,7 @@ impl Work for LearnKeys {
             let short = missing.trim_start_matches("key.").get(..8).unwrap_or_default();
             let text = format!(
                 "the store hashed identities with a secret ({short}…) that is not among [security] keys: without it every \
-                 suppression under it would be void"
+                 suppression under it would be void; add the former key to the list again"
             );
             return Err(StoreError::Inconsistent(text).into());
         }

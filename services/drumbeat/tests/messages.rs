@@ -1,10 +1,10 @@
 //! What the command line says when something is wrong, and with which code it ends.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
+use testkit::addresses::free_address;
 
 const FORMS: &str = r#"
 [[sources]]
@@ -38,10 +38,6 @@ fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
 fn told(out: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// `drumbeat up`, ended with the test.
@@ -130,6 +126,53 @@ fn only_what_exists_can_be_paused() {
     }
     let (code, out, _) = run(&folder, &["dispatch", "status"]);
     assert_eq!((code, out.as_str()), (0, "everything may be sent\n"));
+}
+
+#[test]
+fn nobody_enters_a_cadence_that_is_not_there() {
+    let folder = folder(FORMS);
+    std::fs::write(folder.path().join("people.csv"), "email\nada@example.com\n").unwrap();
+
+    for whom in [&["ada@example.com"][..], &["--csv", "people.csv"]] {
+        let (code, out, err) = run(&folder, &[&["enroll", "--cadence", "trail"], whom].concat());
+
+        assert_eq!(code, 1, "{out}{err}");
+        assert!(err.contains("there is no cadence trail in workspace main"), "{err}");
+    }
+    assert_eq!(run(&folder, &["explain", "ada@example.com"]).0, 1, "nobody was made for it");
+}
+
+#[test]
+fn a_mistyped_address_is_not_stopped_in_its_owners_place() {
+    let folder = folder(FORMS);
+
+    for command in [&["suppress"][..], &["resubscribe"]] {
+        let (code, out, err) = run(&folder, &[command, &["ada.example.com"]].concat());
+
+        assert_eq!(code, 2, "{out}{err}");
+        assert!(err.contains("write crm:ada.example.com"), "{err}");
+    }
+    let (code, out, err) = run(&folder, &["suppress", "crm:0035g00000"]);
+    assert_eq!(code, 0, "{out}{err}");
+    for known in ["0035g00000", "crm:0035g00000"] {
+        let (code, out, err) = run(&folder, &["explain", known]);
+        assert!(code == 0 && out.contains("STOPPED"), "{known}: {out}{err}");
+    }
+    assert_eq!(
+        run(&folder, &["suppress", "0035g00000", "--channel", "email"]).0,
+        0,
+        "somebody is known by it"
+    );
+}
+
+#[test]
+fn a_pause_that_is_over_is_none() {
+    let folder = folder(FORMS);
+
+    let (code, _, err) = run(&folder, &["pause", "ada@example.com", "--until", "2020-01-01T00:00:00Z"]);
+
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("--until is over already"), "{err}");
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl KafkaBus {
         for answer in made {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, RDKafkaErrorCode::InvalidReplicationFactor)) => {
+                    return Err(BusError::Broken(format!(
+                        "{name} cannot be made: {} copies are more than the cluster has brokers; set bus.topics.replication",
+                        layout.replication
+                    )));
+                }
                 Err((name, code)) => {
                     return Err(error_of(
                         &format!("making {name}"),

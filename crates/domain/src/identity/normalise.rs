@@ -52,7 +52,10 @@ impl Email {
         let local_is_fine = !local.is_empty()
             && local.len() <= 64
             && !local.chars().any(|c| {
-                c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '@')
+                // The last stands for what could not be kept, a NUL among them.
+                c.is_whitespace()
+                    || c.is_control()
+                    || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '@' | '\u{fffd}')
             });
         if !local_is_fine {
             return Err(IdentityError::Email);
@@ -259,9 +262,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for written in
-            ["", "ada", "@example.com", "ada@", "a b@example.com", "a@@b.c", "a@b c.com", "a,b@c.de"]
-        {
+        for written in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a b@example.com",
+            "a@@b.c",
+            "a@b c.com",
+            "a,b@c.de",
+            "a\u{fffd}@b.com",
+        ] {
             assert_eq!(Email::parse(written), Err(IdentityError::Email), "{written}");
         }
     }

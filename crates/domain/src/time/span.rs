@@ -91,7 +91,7 @@ pub enum SpanError {
         unit: String,
     },
     /// A fraction or a sign.
-    #[error("`{0}` is not a whole number of a unit: use a smaller unit, 90m instead of 1.5h")]
+    #[error("`{0}` is not a whole number of a unit: write digits and a unit, such as 90m instead of 1.5h")]
     NotWhole(String),
     /// Two units.
     #[error("`{0}` mixes units: use one, 90m instead of 1h30m")]

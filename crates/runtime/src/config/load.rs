@@ -392,11 +392,33 @@ fn explain(message: &str, secret: bool) -> String {
         return format!("the key {field} is missing");
     }
     let quotes = ["invalid type", "invalid value", "unknown variant", "unknown field"];
+    let (seen, expected) = message.rsplit_once(", expected ").map_or((message, None), |(a, b)| (a, Some(b)));
     if secret && quotes.iter().any(|start| message.starts_with(start)) {
-        return match message.rsplit_once(", expected ") {
-            Some((_, expected)) => format!("expected {expected}"),
+        return match expected {
+            Some(expected) => format!("expected {}", plain(expected)),
             None => "it has the wrong form".to_owned(),
         };
     }
-    message.to_owned()
+    match (seen.split_once(": "), expected) {
+        (Some(("invalid type" | "invalid value", seen)), Some(expected)) => {
+            format!("expected {}, saw {}", plain(expected), seen.replace('`', ""))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// What the deserializer expects, in the words of TOML and YAML rather than of Rust.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "a sequence" => r#"a list, such as ["one", "two"]"#,
+        "a map" => "a table of keys",
+        "path string" => "a path",
+        "a boolean" => "true or false",
+        "a nonzero u16" => "a whole number from 1 to 65535",
+        "a nonzero u32" | "a nonzero usize" | "a nonzero u64" => "a whole number from 1 on",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "usize" | "u64" => "a whole number from 0 on",
+        other if other.starts_with("struct ") => "a table of keys",
+        other => other,
+    }
 }

@@ -100,6 +100,9 @@ pub(crate) enum Command {
     /// It needs Kafka and PostgreSQL. `drumbeat migrate` and `drumbeat topics` come before it.
     Dispatcher,
     /// Shows the main job on this machine in half a minute, and exits.
+    ///
+    /// It works in drumbeat-data/demo under the current folder, wipes what an earlier demo left there, and has a configuration of its own:
+    /// --config and --set do not apply.
     Demo(DemoArgs),
     /// Asks the process that runs with this configuration whether it is ready.
     ///
@@ -126,23 +129,35 @@ pub(crate) enum Command {
     /// Prints the current files, as they were written.
     Export(ExportArgs),
     /// Prints the JSON Schema of the files, for editors.
+    ///
+    /// For editors with the YAML language server: `drumbeat schema > drumbeat.schema.json`, and in the first line of a file
+    /// `# yaml-language-server: $schema=drumbeat.schema.json`.
     Schema(SchemaArgs),
     /// Says why a contact is, or is not, where they are.
+    ///
+    /// What stops them, what they entered or were refused, each step and why it moved, as it was recorded at the time.
     Explain(ExplainArgs),
     /// Lists and works tasks.
     #[command(subcommand)]
     Tasks(TasksCommand),
     /// Enters contacts into a cadence by hand.
+    ///
+    /// One, or many from a CSV file such as
+    ///
+    ///   email,first_name,country
+    ///   ada@example.com,Ada,US
     Enroll(EnrollArgs),
-    /// Pauses an enrollment, a contact, a cadence, an owner, a workspace or everything.
+    /// Pauses an enrollment, a contact, a cadence, an owner, a connector or a workspace.
+    ///
+    /// All sending of the deployment stops with `drumbeat dispatch hold`.
     Pause(PauseArgs),
     /// Lifts a pause.
     Resume(ResumeArgs),
-    /// Takes an enrollment out of its cadence, back to manual handling.
+    /// Takes an enrollment, or all live ones of a contact, out of the cadence, back to manual handling.
     Remove(RemoveArgs),
     /// Stops a person, on one channel or all, also before any contact exists.
     Suppress(SuppressArgs),
-    /// Takes down that a person may be contacted again.
+    /// Notes that a person agreed to be contacted again: what `suppress` or an opt-out stopped may be sent.
     Resubscribe(ResubscribeArgs),
     /// Deliveries that could not be translated.
     #[command(subcommand)]

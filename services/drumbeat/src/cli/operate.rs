@@ -114,7 +114,7 @@ pub(crate) struct CompleteArgs {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("whom").required(true)))]
 pub(crate) struct EnrollArgs {
-    /// E-mail address, phone number or CRM id.
+    /// E-mail address, phone number (+…) or CRM id (crm:… if nobody is known by it yet).
     #[arg(group = "whom")]
     pub(crate) contact: Option<String>,
     /// The cadence to enter. Triggers and audience are skipped, suppression never.
@@ -123,7 +123,7 @@ pub(crate) struct EnrollArgs {
     /// Many contacts: a file with a header line that names email, phone, crm_id and any fields.
     #[arg(long, value_name = "FILE", group = "whom")]
     pub(crate) csv: Option<PathBuf>,
-    /// Only says what would be refused before anything is read of the store: invalid and repeated lines.
+    /// Only reads the file, and says which lines are invalid or repeated; who would be refused by the cadence is not known then.
     #[arg(long, requires = "csv")]
     pub(crate) dry_run: bool,
     /// Passes over a guard; recorded with your name.
@@ -181,7 +181,7 @@ pub(crate) struct RemoveArgs {
 /// `suppress`
 #[derive(Debug, Args)]
 pub(crate) struct SuppressArgs {
-    /// E-mail address, phone number or CRM id.
+    /// E-mail address, phone number (+…) or CRM id (crm:… if nobody is known by it yet).
     pub(crate) contact: String,
     /// Only this channel; absent: all.
     #[arg(long, value_parser = channel)]
@@ -194,7 +194,7 @@ pub(crate) struct SuppressArgs {
 /// `resubscribe`
 #[derive(Debug, Args)]
 pub(crate) struct ResubscribeArgs {
-    /// E-mail address, phone number or CRM id.
+    /// E-mail address, phone number (+…) or CRM id (crm:… if nobody is known by it yet).
     pub(crate) contact: String,
     /// Only this channel; absent: all.
     #[arg(long, value_parser = channel)]

@@ -7,11 +7,12 @@ use domain::attributes::Attributes;
 use domain::identity::{CrmId, Email, Phone, SubjectKeys};
 use engine::{Act, Action, Subject};
 use indicatif::{ProgressBar, ProgressStyle};
+use ports::dispatch::{Flag, FlagState};
 use serde_json::json;
 
-use super::people::tell;
+use super::people::{known, tell};
 use super::usage;
-use super::workbench::{Verdict, Workbench, person, sentences};
+use super::workbench::{Verdict, Workbench, sentences};
 use crate::cli::{EnrollArgs, Global};
 use crate::exit::{Failure, Outcome};
 use crate::output;
@@ -23,13 +24,21 @@ pub(super) async fn run(global: &Global, args: &EnrollArgs) -> Outcome {
     match (&args.csv, &args.contact) {
         (Some(file), _) => many(global, args, file).await,
         (None, Some(who)) => {
-            let bench = Workbench::open(global).await?;
-            let decided =
-                bench.act(global, Subject::Contact(person(who)?), action(args, Attributes::new())).await?;
+            let bench = opened(global, args).await?;
+            let who = bench.person(global, who).await?;
+            let decided = bench.act(global, Subject::Contact(who), action(args, Attributes::new())).await?;
             tell(global, &decided)
         }
         (None, None) => Err(usage("name a contact, or a file with --csv")),
     }
+}
+
+/// The store, where the cadence is one that it has.
+async fn opened(global: &Global, args: &EnrollArgs) -> Result<Workbench, Failure> {
+    let bench = Workbench::open(global).await?;
+    let cadence = Flag::Cadence(global.workspace.clone(), args.cadence.clone());
+    known(&bench, global, &cadence, FlagState::Clear).await?;
+    Ok(bench)
 }
 
 fn action(args: &EnrollArgs, contact: Attributes) -> Action {
@@ -57,7 +66,7 @@ async fn many(global: &Global, args: &EnrollArgs, file: &Path) -> Outcome {
         output::show(global.output, &report, || print_report(lines.len(), 0, &bad, &[]))?;
         return if bad.is_empty() { Ok(()) } else { Err(Failure::findings()) };
     }
-    let bench = Workbench::open(global).await?;
+    let bench = opened(global, args).await?;
     let people = bench.people();
     let bar = ProgressBar::new(lines.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} contacts, {eta} left") {

@@ -17,7 +17,7 @@ pub(super) async fn run(global: &Global, args: &ExplainArgs) -> Outcome {
     let found = engine::explain(bench.store.as_ref(), &bench.keys, &global.workspace, &args.contact).await?;
     let Some(found) = found else {
         return Err(Failure::Refused(format!(
-            "nothing is known of {} in workspace {}; was an event of theirs accepted? see `drumbeat quarantine list`",
+            "nothing is known of {:?} in workspace {}; was an event of theirs accepted? see `drumbeat quarantine list`",
             args.contact, global.workspace
         )));
     };

@@ -8,7 +8,7 @@ use ports::queries::Queries as _;
 use serde_json::json;
 
 use super::actor;
-use super::workbench::{Verdict, Workbench, person, sentences, subject};
+use super::workbench::{Verdict, Workbench, sentences, subject};
 use crate::cli::{Global, PauseArgs, RemoveArgs, ResubscribeArgs, ResumeArgs, Scope, SuppressArgs};
 use crate::exit::{Failure, Outcome};
 use crate::{output, wiring};
@@ -22,6 +22,9 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
         Some(flag) => {
             known(&bench, global, &flag, FlagState::Stopped).await?;
             set(&bench, global, flag, FlagState::Stopped).await
+        }
+        None if args.until.is_some_and(|until| until <= bench.clock.now()) => {
+            Err(Failure::Usage("--until is over already; write a time to come".to_owned()))
         }
         None => one(&bench, global, &args.scope, Action::Pause { until: args.until }).await,
     }
@@ -56,20 +59,25 @@ fn flag(global: &Global, scope: &Scope) -> Option<Flag> {
 
 /// A pause of something that does not exist would stop nothing, and say that it did. An owner may be paused ahead, before there is
 /// anything of theirs.
-async fn known(bench: &Workbench, global: &Global, flag: &Flag, state: FlagState) -> Result<(), Failure> {
-    let (what, names): (String, Vec<String>) = match flag {
+pub(super) async fn known(
+    bench: &Workbench,
+    global: &Global,
+    flag: &Flag,
+    state: FlagState,
+) -> Result<(), Failure> {
+    let (kind, what, names): (&str, String, Vec<String>) = match flag {
         Flag::Cadence(workspace, cadence) => {
             let documents = bench.store.current(workspace).await?;
             let cadences = documents.into_iter().filter(|document| document.kind == DocumentKind::Cadence);
-            (cadence.to_string(), cadences.map(|document| document.name).collect())
+            ("cadence", cadence.to_string(), cadences.map(|document| document.name).collect())
         }
         Flag::Connector(connector) => {
             let mut names = wiring::connector_names(&bench.config);
             names.push("inbox".to_owned());
-            (connector.to_string(), names)
+            ("connector", connector.to_string(), names)
         }
-        Flag::Owner(workspace, owner) => (owner.to_string(), bench.store.owners(workspace).await?),
-        Flag::Workspace(workspace) => (workspace.to_string(), bench.workspaces().await?),
+        Flag::Owner(workspace, owner) => ("owner", owner.to_string(), bench.store.owners(workspace).await?),
+        Flag::Workspace(workspace) => ("workspace", workspace.to_string(), bench.workspaces().await?),
         Flag::All => return Ok(()),
     };
     if names.contains(&what) {
@@ -84,7 +92,7 @@ async fn known(bench: &Workbench, global: &Global, flag: &Flag, state: FlagState
         Flag::Workspace(_) => String::new(),
         _ => format!(" in workspace {}", global.workspace),
     };
-    Err(Failure::Refused(format!("there is no {}{within}; {there}", super::dispatch::name(flag))))
+    Err(Failure::Refused(format!("there is no {kind} {what}{within}; {there}")))
 }
 
 async fn set(bench: &Workbench, global: &Global, flag: Flag, state: FlagState) -> Outcome {
@@ -116,14 +124,16 @@ pub(super) async fn remove(global: &Global, args: &RemoveArgs) -> Outcome {
 pub(super) async fn suppress(global: &Global, args: &SuppressArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
     let action = Action::Suppress { channel: args.channel, reason: args.reason.clone() };
-    let decided = bench.act(global, Subject::Contact(person(&args.contact)?), action).await?;
+    let who = bench.person(global, &args.contact).await?;
+    let decided = bench.act(global, Subject::Contact(who), action).await?;
     tell(global, &decided)
 }
 
 pub(super) async fn resubscribe(global: &Global, args: &ResubscribeArgs) -> Outcome {
     let bench = Workbench::open(global).await?;
     let action = Action::Resubscribe { channel: args.channel };
-    let decided = bench.act(global, Subject::Contact(person(&args.contact)?), action).await?;
+    let who = bench.person(global, &args.contact).await?;
+    let decided = bench.act(global, Subject::Contact(who), action).await?;
     tell(global, &decided)
 }
 

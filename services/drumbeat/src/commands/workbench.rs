@@ -79,6 +79,23 @@ impl Workbench {
         })
     }
 
+    /// A person for what would make one, or stop one. A bare word is taken for a CRM id only where somebody is known by it: else a
+    /// mistyped address would be stopped, and its owner not.
+    pub(super) async fn person(&self, global: &Global, who: &str) -> Result<SubjectKeys, Failure> {
+        let keys = person(who)?;
+        if keys.crm_ids.is_empty() || who.starts_with(CRM) {
+            return Ok(keys);
+        }
+        let store = self.store.as_ref();
+        if engine::explain(store, &self.keys, &global.workspace, who).await?.is_some() {
+            return Ok(keys);
+        }
+        Err(usage(format!(
+            "{who:?} is no e-mail address (it has no @) and no phone number (it does not begin with +), and nobody is known by it as a \
+             CRM id; if it is one, write {CRM}{who}"
+        )))
+    }
+
     pub(super) fn people(&self) -> People {
         People::new(Arc::<Store>::clone(&self.store), Arc::clone(&self.catalogs))
     }
@@ -100,6 +117,9 @@ pub(super) fn subject(who: &str) -> Result<Subject, Failure> {
     }
 }
 
+/// Before a CRM id that nobody is known by yet.
+const CRM: &str = "crm:";
+
 /// A person, by e-mail address, phone number or CRM id.
 pub(super) fn person(who: &str) -> Result<SubjectKeys, Failure> {
     let mut keys = SubjectKeys::default();
@@ -108,7 +128,8 @@ pub(super) fn person(who: &str) -> Result<SubjectKeys, Failure> {
     } else if who.starts_with('+') {
         keys.phone = Some(Phone::parse(who).map_err(|error| usage(format!("{who:?}: {error}")))?);
     } else {
-        keys.crm_ids = vec![CrmId::new(who).map_err(|error| usage(format!("{who:?}: {error}")))?];
+        let id = who.strip_prefix(CRM).unwrap_or(who);
+        keys.crm_ids = vec![CrmId::new(id).map_err(|error| usage(format!("{who:?}: {error}")))?];
     }
     Ok(keys)
 }

@@ -36,7 +36,7 @@ impl Folder {
     pub(super) fn prepare(crm: SocketAddr) -> Result<Self, Failure> {
         let path = PathBuf::from(FOLDER);
         refuse_a_stranger(&path)?;
-        let claim = Claim::on(&path)?;
+        let claim = Claim::on(&path, "run the demo from another folder")?;
         wipe(&path)?;
 
         let mut text = TEXT.to_owned();

@@ -64,6 +64,9 @@ pub(crate) async fn then_stay_up(global: &Global) -> Outcome {
 }
 
 async fn run(global: &Global, afterwards: Afterwards) -> Outcome {
+    if global.config.is_some() || !global.set.is_empty() {
+        eprintln!("note: the demo has a configuration of its own; --config and --set do not apply to it");
+    }
     let desk = folder::listen_near(CRM_PORT)?;
     desk.set_nonblocking(true)?;
     let crm_address = desk.local_addr()?;

@@ -14,8 +14,8 @@ impl Claim {
     /// The file that is locked.
     pub(crate) const FILE: &str = "drumbeat.lock";
 
-    /// Claims a folder, making it when it is missing.
-    pub(crate) fn on(folder: &Path) -> Result<Self, Failure> {
+    /// Claims a folder, making it when it is missing; `or` says what to do where another process has it.
+    pub(crate) fn on(folder: &Path, or: &str) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder).map_err(|error| {
             Failure::Refused(format!("the data folder {} cannot be made: {error}", folder.display()))
         })?;
@@ -47,7 +47,7 @@ impl Claim {
             format!("another process ({holder})")
         };
         Err(Failure::Refused(format!(
-            "the data folder {} is in use by {who}; stop it first, or set `data` to another folder",
+            "the data folder {} is in use by {who}; stop it first, or {or}",
             folder.display()
         )))
     }

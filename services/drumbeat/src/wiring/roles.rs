@@ -52,19 +52,31 @@ pub(crate) struct Started {
     claim: Option<Claim>,
 }
 
+/// Why a port was not had, and what to do.
+fn not_bound(key: &str, said: &str, error: &std::io::Error) -> Failure {
+    let advice = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("; is another process there? stop it, or choose another port with `--set {key}=…`")
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address".to_owned(),
+        _ => String::new(),
+    };
+    Failure::Refused(format!("{key}: {said}{advice}"))
+}
+
 impl System {
     /// Takes the admin port and, where anything is embedded, the data folder.
     pub(crate) fn prepare(config: Config, name: &str) -> Result<Self, Failure> {
         let embedded =
             config.bus.kind == BusKind::Embedded || config.store.url.backend() == Some(Backend::Sqlite);
-        let claim = embedded.then(|| Claim::on(&config.data)).transpose()?;
+        let claim = embedded.then(|| Claim::on(&config.data, "set `data` to another folder")).transpose()?;
         let readiness = Readiness::new();
         let metrics = Metrics::new();
         metrics.build(env!("CARGO_PKG_VERSION"), name);
         let lifecycle = Lifecycle::new(readiness.clone(), Budget::default());
         let listen = config.admin.listen;
         let server = AdminServer::bind(listen, readiness.clone(), metrics.clone()).map_err(|error| {
-            Failure::Refused(format!("admin.listen {listen}: {error}; is another process there?"))
+            not_bound("admin.listen", &format!("cannot listen on {listen}: {error}"), &error)
         })?;
         let admin = server.address();
         lifecycle.tasks().support("admin", server.run(lifecycle.shutdown()));
@@ -147,7 +159,11 @@ impl System {
             metrics: self.observers.metrics.clone(),
         };
         let ingest = ingest::Ingest::bind(config, deps).map_err(|error| {
-            Failure::Refused(format!("ingest.listen: {error}; is another process there?"))
+            let said = error.to_string();
+            match error {
+                ingest::Error::Bind { source, .. } => not_bound("ingest.listen", &said, &source),
+                ingest::Error::Serve(_) => Failure::Refused(said),
+            }
         })?;
         let address = ingest.address();
         self.lifecycle.tasks().component("ingest", ingest.run(self.lifecycle.shutdown()));

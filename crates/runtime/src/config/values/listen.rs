@@ -10,6 +10,8 @@ use serde::de::Error as _;
 pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| {
-        D::Error::custom(format!("{text:?} is no address with a port; write one such as \"127.0.0.1:8080\""))
+        D::Error::custom(format!(
+            "{text:?} is no IP address with a port (names are not looked up, ports end at 65535); write one such as \"127.0.0.1:8080\""
+        ))
     })
 }
