@@ -13,7 +13,7 @@ use ports::{StoreError, StoreResult};
 use crate::config::StoreConfig;
 use crate::error::Fail;
 use crate::ids::RowIds;
-use crate::session::{Database, dialect_of, exists, for_migration};
+use crate::session::{Database, dialect_of, exists, for_migration, with_reason};
 use crate::sql::{Conn, Dialect};
 use crate::wake::{Signals, Wakeups};
 use crate::workers::Announced;
@@ -56,7 +56,9 @@ impl Store {
             }
             Dialect::Postgres => {
                 let database = Database::open_postgres(&config).map_err(Fail::into_error)?;
-                require_current(&database).await?;
+                if let Err(error) = require_current(&database).await {
+                    return Err(with_reason(&config.url, error).await);
+                }
                 database
             }
         };
@@ -93,7 +95,10 @@ impl Store {
         });
         // What fails in closing does not undo a migration.
         let _ = pool.close().await;
-        outcome
+        match outcome {
+            Ok(migrated) => Ok(migrated),
+            Err(error) => Err(with_reason(url, error).await),
+        }
     }
 
     /// How a store's schema compares with the one that this program knows. Changes nothing, and makes no file.
@@ -107,7 +112,10 @@ impl Store {
         let pool = for_migration(url).await.map_err(Fail::into_error)?;
         let standing = migration::standing(&pool).await.map_err(|error| Fail::from(error).into_error());
         let _ = pool.close().await;
-        standing
+        match standing {
+            Ok(standing) => Ok(standing),
+            Err(error) => Err(with_reason(url, error).await),
+        }
     }
 
     /// Signals for services of the same process.

@@ -129,6 +129,21 @@ fn only_what_exists_can_be_paused() {
 }
 
 #[test]
+fn a_database_that_is_not_there_is_named_with_the_reason() {
+    let folder = folder(FORMS);
+    let nowhere = free_address();
+
+    let store = format!("store.url=postgres://nobody@{nowhere}/none");
+    let mut command = drumbeat(folder.path(), &["tasks", "list", "--set", &store]);
+    let key = "7b".repeat(32);
+    let out = command.env("KEY", &key).env("DRUMBEAT__SECURITY__KEYS", "env:KEY").output().unwrap();
+
+    let (code, out, err) = told(&out);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(err.contains(&format!("PostgreSQL at {nowhere}")) && err.contains("refused"), "{err}");
+}
+
+#[test]
 fn nobody_enters_a_cadence_that_is_not_there() {
     let folder = folder(FORMS);
     std::fs::write(folder.path().join("people.csv"), "email\nada@example.com\n").unwrap();

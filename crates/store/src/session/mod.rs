@@ -268,6 +268,14 @@ pub(crate) async fn for_migration(url: &str) -> Result<DatabaseConnection, Fail>
     }
 }
 
+/// Says of a database that could not be reached why that is.
+pub(crate) async fn with_reason(url: &str, error: StoreError) -> StoreError {
+    match (dialect_of(url), &error) {
+        (Ok(Dialect::Postgres), StoreError::Unavailable(_)) => postgres::reason(url).await.unwrap_or(error),
+        _ => error,
+    }
+}
+
 /// Whether there is a database at an address: a SQLite file may not have been made yet.
 pub(crate) fn exists(url: &str) -> Result<bool, Fail> {
     match dialect_of(url)? {

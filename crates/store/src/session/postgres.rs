@@ -9,11 +9,15 @@ use domain::time::{BusinessClock, Speed};
 use ports::StoreError;
 use sea_orm::SqlxPostgresConnector;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::{Connection as _, PgConnection};
 
 use super::{Database, DatabaseLink, Source, Time};
 use crate::config::StoreConfig;
 use crate::error::Fail;
 use crate::sql::is_alive;
+
+/// How long [`reason`] tries.
+const PROBE: Duration = Duration::from_secs(2);
 
 impl Database {
     /// Opens pools on PostgreSQL, without looking at the schema.
@@ -48,6 +52,23 @@ pub(super) fn for_migration(url: &str) -> Result<sea_orm::DatabaseConnection, Fa
     let options = PgConnectOptions::from_str(url)?.application_name("drumbeat migrate");
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// What is in the way of a connection, by trying for one. A pool does not say: it tries again until its time is over.
+pub(super) async fn reason(url: &str) -> Option<StoreError> {
+    let options = PgConnectOptions::from_str(url).ok()?.application_name("drumbeat probe");
+    let place = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    match tokio::time::timeout(PROBE, PgConnection::connect_with(&options)).await {
+        Err(_) => Some(StoreError::Unavailable(format!("{place} does not answer"))),
+        Ok(Err(problem)) => Some(match Fail::from(problem).into_error() {
+            StoreError::Unavailable(text) => StoreError::Unavailable(format!("{place}: {text}")),
+            other => other,
+        }),
+        Ok(Ok(conn)) => {
+            drop(conn.close().await);
+            None
+        }
+    }
 }
 
 fn options(config: &StoreConfig) -> Result<PgConnectOptions, Fail> {
