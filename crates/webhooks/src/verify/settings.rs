@@ -105,8 +105,22 @@ impl Written {
         ];
         match settings.into_iter().find(|(_, given, used)| *given && !used) {
             Some((name, ..)) => Err(format!("`{name}` means nothing here, with scheme {scheme:?}")),
-            None => Ok(()),
+            None => self.check_headers(),
         }
+    }
+
+    /// A header of another form is never sent, so nothing would ever be taken.
+    fn check_headers(&self) -> Result<(), String> {
+        let headers = [
+            ("header", &self.header),
+            ("timestamp_header", &self.timestamp_header),
+            ("id_header", &self.id_header),
+        ];
+        let wrong = headers.into_iter().find_map(|(name, header)| {
+            let header = header.as_deref().filter(|header| !is_field_name(header))?;
+            Some(format!("`{name}`: {header:?} is no name of a header; write one such as \"X-Signature\""))
+        });
+        wrong.map_or(Ok(()), Err)
     }
 
     fn place(&self) -> Result<Place, String> {
@@ -172,6 +186,12 @@ impl Written {
             tolerance: defaults.tolerance(),
         })
     }
+}
+
+/// A token, as RFC 9110 (5.1, 5.6.2) has the names of headers.
+fn is_field_name(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_fine)
 }
 
 fn read_encoding(what: &str, name: &str) -> Result<Encoding, String> {

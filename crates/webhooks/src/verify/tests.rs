@@ -67,6 +67,9 @@ fn mistakes_in_the_table_are_refused_with_what_was_meant() {
     assert!(table(json!({ "scheme": "bearer", "haeder": "x" })).contains("unknown field `haeder`"));
     assert!(table(json!({ "scheme": "bearer", "header": "x" })).contains("`header` means nothing"));
     assert!(table(json!({ "scheme": "hmac-sha256" })).contains("needs `header`"));
+    for name in ["header", "timestamp_header", "id_header"] {
+        assert!(hmac(name, json!("X Sig")).contains(&format!("`{name}`: \"X Sig\" is no name of a header")));
+    }
     assert!(table(json!({ "scheme": "query" })).contains("needs `param`"));
     assert!(table(json!({ "scheme": "body", "at": "x" })).contains("not a JSON pointer"));
     assert!(hmac("encoding", json!("hexx")).contains("did you mean \"hex\""));

@@ -52,6 +52,9 @@ fn listeners(config: &Config, report: &mut Report<'_>) {
             report.error(*key, format!("the port {} is {other}'s already; choose another", address.port()));
         }
     }
+    if config.ingest.max_body.bytes() == 0 {
+        report.error("ingest.max_body", "no delivery could be taken; write \"1MiB\"");
+    }
     if !config.console.listen.ip().is_loopback() {
         report.warning(
             "console.listen",

@@ -236,6 +236,10 @@ fn wrong() -> Vec<(String, &'static str)> {
             "error: sources[0].tolerance (drumbeat.toml:5): no delivery could be in time",
         ),
         (
+            add("", "[ingest]\nmax_body = 0"),
+            "error: ingest.max_body (drumbeat.toml:2): no delivery could be taken",
+        ),
+        (
             add(FORMS, "max_body = 0"),
             "error: sources[0].max_body (drumbeat.toml:5): no delivery could be taken",
         ),
