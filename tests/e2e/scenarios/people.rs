@@ -23,6 +23,9 @@ fn people_enroll_pause_resume_and_remove() {
         until_state(&it, "ada@example.com", "removed").await;
 
         it.eventually("the withdrawal", || it.crm.record(&call.key).filter(|record| record.withdrawn)).await;
+        let told = it.cli(&["explain", "ada@example.com"]);
+        let reasons = told["events"].as_array().unwrap().iter().filter_map(|event| event["reason"].as_str());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["by hand now"]);
         it
     });
 }

@@ -41,7 +41,7 @@ fn document(found: &Explanation) -> Value {
         "events": view.map_or_else(Vec::new, |view| {
             view.events.iter().map(|event| json!({
                 "id": event.id, "kind": event.kind, "source": event.source, "occurred_at": event.occurred_at,
-                "received_at": event.received_at, "actor": event.actor,
+                "received_at": event.received_at, "actor": event.actor, "reason": event.detail.reason,
             })).collect()
         }),
     })
@@ -120,11 +120,25 @@ fn print(found: &Explanation) {
     }
     output::say!("");
     for record in &view.decisions {
-        output::say!("{}  {}", output::moment(record.at), cause(&record.cause));
+        output::say!(
+            "{}  {}{}",
+            output::moment(record.at),
+            cause(&record.cause),
+            who_and_why(view, &record.cause)
+        );
         for item in &record.items {
             output::say!("    {}", sentence(item));
         }
     }
+}
+
+/// Who made the event that set a decision off, and why, where they said so.
+fn who_and_why(view: &ContactView, cause: &Cause) -> String {
+    let Cause::Event { id, .. } = cause else { return String::new() };
+    let Some(event) = view.events.iter().find(|event| event.id == *id) else { return String::new() };
+    let who = event.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let why = event.detail.reason.as_ref().map(|reason| format!(", {reason:?}")).unwrap_or_default();
+    format!("{who}{why}")
 }
 
 /// What set a decision off, in words.
