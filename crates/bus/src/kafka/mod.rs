@@ -6,6 +6,7 @@
 //! committed.
 
 mod admin;
+mod asking;
 mod config;
 mod consumer;
 mod context;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use ports::bus::{BusError, Consumer, Consumers, Message, Position, Publisher, Starts, Topic};
 use rdkafka::admin::AdminClient;
 
+use self::asking::asked;
 pub use self::config::{KafkaConfig, TopicLayout};
 use self::consumer::KafkaConsumer;
 use self::context::Context;
@@ -83,7 +85,8 @@ impl KafkaBus {
         let admin: AdminClient<Context> = errors::made(config.client().create_with_context(Context))?;
         let producers = Producers::new(&config)?;
         on_a_thread(move || {
-            let cluster = admin.inner().fetch_cluster_id(ANSWER).ok_or_else(|| {
+            let id = asked(ANSWER, |slice| admin.inner().fetch_cluster_id(slice));
+            let cluster = id.ok_or_else(|| {
                 BusError::Unavailable(format!("no Kafka broker answers at {}", config.brokers.join(", ")))
             })?;
             Ok(Self {

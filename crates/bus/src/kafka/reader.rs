@@ -9,12 +9,14 @@ use ports::bus::{BusError, CE_ID, PartitionState, Position, Record, Topic};
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::groups::GroupInfo;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
 use super::ANSWER;
+use super::asking::asked;
 use super::config::KafkaConfig;
 use super::context::Context;
 use super::errors::{error_of, made};
@@ -51,13 +53,17 @@ impl Reader {
         for partition in 0..count(self.consumer.client(), &self.config, topic)? {
             list.add_partition(&name, partition);
         }
-        let committed = self
-            .consumer
-            .committed_offsets(list, ANSWER)
-            .map_err(|problem| error_of("asking what the group has committed", &problem))?;
+        let doing = "asking what the group has committed";
+        let answer = asked(ANSWER, |slice| match self.consumer.committed_offsets(list.clone(), slice) {
+            Err(problem) if problem.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) => None,
+            answer => Some(answer),
+        });
+        let committed = answer
+            .ok_or_else(|| BusError::Unavailable(format!("{doing}: no answer in {ANSWER:?}")))?
+            .map_err(|problem| error_of(doing, &problem))?;
         let mut noted = BTreeMap::new();
         for element in committed.elements() {
-            element.error().map_err(|problem| error_of("asking what the group has committed", &problem))?;
+            element.error().map_err(|problem| error_of(doing, &problem))?;
             if let Offset::Offset(next) = element.offset() {
                 noted.insert(element.partition(), next);
             }
