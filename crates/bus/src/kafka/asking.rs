@@ -11,17 +11,18 @@ use tokio::time::Instant;
 /// The first slice; each is twice as long as the one before, for a cluster that is slow.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// Asks for at most so long. `None`: there was no answer.
+/// Asks for at most so long, a slice at a time; who gives no answer and does not wait for one either is not asked again. `None`:
+/// there was no answer.
 pub(super) fn asked<T>(within: Duration, mut ask: impl FnMut(Duration) -> Option<T>) -> Option<T> {
     let until = Instant::now() + within;
     let mut slice = SLICE;
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        if let Some(answer) = ask(slice.min(left)) {
-            return Some(answer);
+        let began = Instant::now();
+        let within = slice.min(until.saturating_duration_since(began));
+        let answer = ask(within);
+        let refused = began.elapsed() < within / 2;
+        if answer.is_some() || refused || Instant::now() >= until {
+            return answer;
         }
         slice *= 2;
     }
@@ -47,6 +48,18 @@ mod tests {
         });
 
         assert_eq!((answer, slices), (Some("here"), vec![SLICE, SLICE * 2]));
+    }
+
+    #[test]
+    fn who_refuses_at_once_is_not_asked_again_and_again() {
+        let mut times = 0;
+
+        let answer: Option<()> = asked(Duration::from_secs(10), |_| {
+            times += 1;
+            None
+        });
+
+        assert_eq!((answer, times), (None, 1));
     }
 
     #[test]
