@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bus::{KafkaBus, KafkaConfig, TopicLayout};
-use ports::bus::{BusError, Position, Publisher, Topic};
+use ports::bus::{BusError, Position, Publisher, Topic, TopicAdmin as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use testkit::bus::{Bus, Positions, Reader, message};
@@ -163,6 +163,23 @@ async fn a_cluster_that_is_not_there_is_unavailable_and_a_wrong_setting_is_broke
     let absent = KafkaBus::connect(config("127.0.0.1:1", "absent")).await;
 
     assert!(matches!(absent, Err(BusError::Unavailable(_))), "{absent:?}");
+}
+
+/// Of a real broker only: the mock cluster makes them with fewer copies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_copies_than_brokers_are_refused_with_the_setting_to_change() {
+    let case = "more_copies_than_brokers_are_refused_with_the_setting_to_change";
+    let Some(brokers) = real(case, "makes them with fewer copies") else { return };
+    let prefix = format!("copies-{:x}", RandomState::new().hash_one("copies"));
+    let layout = TopicLayout { partitions: 1, replication: 30 };
+    let bus = KafkaBus::connect(KafkaConfig { layout, ..config(&brokers, &prefix) }).await.unwrap();
+
+    let made = bus.ensure().await;
+
+    assert!(
+        matches!(&made, Err(BusError::Broken(text)) if text.contains("30 copies") && text.contains("bus.topics.replication")),
+        "{made:?}"
+    );
 }
 
 /// Of a real broker only: the mock cluster makes every topic that it is asked for.

@@ -31,6 +31,9 @@ pub struct Stop {
     pub at: Timestamp,
 }
 
+/// Before a CRM id where a person writes one that nobody is known by yet.
+pub const CRM_ID: &str = "crm:";
+
 /// Finds a person by e-mail address, phone number or CRM id, in that order of likelihood, and reads what is recorded.
 ///
 /// # Errors
@@ -71,8 +74,7 @@ pub async fn explain(
 
 fn readings(who: &str) -> Vec<(IdentityKind, String)> {
     let mut readings = Vec::new();
-    // As commands write one that is not known yet.
-    if let Some(id) = who.strip_prefix("crm:").and_then(|id| CrmId::new(id).ok()) {
+    if let Some(id) = who.strip_prefix(CRM_ID).and_then(|id| CrmId::new(id).ok()) {
         readings.push((IdentityKind::Crm, id.as_str().to_owned()));
     }
     if let Ok(email) = Email::parse(who) {

@@ -13,7 +13,7 @@ mod timers;
 
 pub use catalogs::Catalogs;
 pub use content::{AppliedDocument, Apply, ApplyError, ApplyReport, apply, lint};
-pub use explain::{Explanation, explain};
+pub use explain::{CRM_ID, Explanation, explain};
 pub use folding::{DomainFold, Keep};
 pub use people::{Act, Action, ActionError, Actor, People, Subject};
 pub use process::{Batch, Item, Letters, ProcessError, Processed, Processor};

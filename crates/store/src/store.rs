@@ -56,9 +56,7 @@ impl Store {
             }
             Dialect::Postgres => {
                 let database = Database::open_postgres(&config).map_err(Fail::into_error)?;
-                if let Err(error) = require_current(&database).await {
-                    return Err(with_reason(&config.url, error).await);
-                }
+                with_reason(&config.url, require_current(&database).await).await?;
                 database
             }
         };
@@ -95,10 +93,7 @@ impl Store {
         });
         // What fails in closing does not undo a migration.
         let _ = pool.close().await;
-        match outcome {
-            Ok(migrated) => Ok(migrated),
-            Err(error) => Err(with_reason(url, error).await),
-        }
+        with_reason(url, outcome).await
     }
 
     /// How a store's schema compares with the one that this program knows. Changes nothing, and makes no file.
@@ -112,10 +107,7 @@ impl Store {
         let pool = for_migration(url).await.map_err(Fail::into_error)?;
         let standing = migration::standing(&pool).await.map_err(|error| Fail::from(error).into_error());
         let _ = pool.close().await;
-        match standing {
-            Ok(standing) => Ok(standing),
-            Err(error) => Err(with_reason(url, error).await),
-        }
+        with_reason(url, standing).await
     }
 
     /// Signals for services of the same process.

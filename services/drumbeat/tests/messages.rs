@@ -144,6 +144,17 @@ fn a_database_that_is_not_there_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_file_that_is_no_store_is_said_to_be_none() {
+    let folder = folder(FORMS);
+    std::fs::write(folder.path().join("letter.db"), "Dear reader, this is a letter.\n".repeat(200)).unwrap();
+
+    let (code, out, err) = run(&folder, &["tasks", "list", "--set", "store.url=sqlite://letter.db"]);
+
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(err.contains("the file is no SQLite database"), "{err}");
+}
+
+#[test]
 fn nobody_enters_a_cadence_that_is_not_there() {
     let folder = folder(FORMS);
     std::fs::write(folder.path().join("people.csv"), "email\nada@example.com\n").unwrap();
@@ -316,6 +327,10 @@ fn a_second_process_on_a_data_folder_and_a_port_in_use_say_which() {
     let (code, _, err) = run(&folder, &["up", "--set", "data=other"]);
     assert_eq!(code, 1);
     assert!(err.contains("admin.listen") && err.contains("is another process there?"), "{err}");
+
+    let (code, _, err) = run(&folder, &["up", "--set", "data=other", "--set", "admin.listen=192.0.2.1:8085"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("this machine has no such address") && !err.contains("another process"), "{err}");
 
     let free = format!("admin.listen={}", free_address());
     let (code, _, err) = run(&folder, &["up", "--set", "data=other", "--set", &free]);

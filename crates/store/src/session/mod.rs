@@ -269,10 +269,12 @@ pub(crate) async fn for_migration(url: &str) -> Result<DatabaseConnection, Fail>
 }
 
 /// Says of a database that could not be reached why that is.
-pub(crate) async fn with_reason(url: &str, error: StoreError) -> StoreError {
-    match (dialect_of(url), &error) {
-        (Ok(Dialect::Postgres), StoreError::Unavailable(_)) => postgres::reason(url).await.unwrap_or(error),
-        _ => error,
+pub(crate) async fn with_reason<T>(url: &str, outcome: StoreResult<T>) -> StoreResult<T> {
+    match (dialect_of(url), outcome) {
+        (Ok(Dialect::Postgres), Err(error @ StoreError::Unavailable(_))) => {
+            Err(postgres::reason(url).await.unwrap_or(error))
+        }
+        (_, outcome) => outcome,
     }
 }
 

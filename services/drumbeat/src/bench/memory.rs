@@ -56,15 +56,9 @@ pub(super) async fn measure(run: &mut Run, side: &Side) -> Outcome {
         answered
     });
     let mut peak = idle.clone();
-    while !stop.is_cancelled() {
-        tokio::time::sleep(LOOK).await;
-        for (peak, now) in peak.iter_mut().zip(look(&running)) {
-            *peak = (*peak).max(now);
-        }
-    }
     // What was taken is still to be worked off, and that may take more than taking it did.
-    let until = run.clock.monotonic() + time;
-    while run.clock.monotonic() < until {
+    let until = run.clock.monotonic() + time * 2;
+    while !stop.is_cancelled() || run.clock.monotonic() < until {
         tokio::time::sleep(LOOK).await;
         for (peak, now) in peak.iter_mut().zip(look(&running)) {
             *peak = (*peak).max(now);

@@ -7,10 +7,9 @@ use domain::attributes::Attributes;
 use domain::identity::{CrmId, Email, Phone, SubjectKeys};
 use engine::{Act, Action, Subject};
 use indicatif::{ProgressBar, ProgressStyle};
-use ports::dispatch::{Flag, FlagState};
 use serde_json::json;
 
-use super::people::{known, tell};
+use super::people::{known_cadence, tell};
 use super::usage;
 use super::workbench::{Verdict, Workbench, sentences};
 use crate::cli::{EnrollArgs, Global};
@@ -36,8 +35,7 @@ pub(super) async fn run(global: &Global, args: &EnrollArgs) -> Outcome {
 /// The store, where the cadence is one that it has.
 async fn opened(global: &Global, args: &EnrollArgs) -> Result<Workbench, Failure> {
     let bench = Workbench::open(global).await?;
-    let cadence = Flag::Cadence(global.workspace.clone(), args.cadence.clone());
-    known(&bench, global, &cadence, FlagState::Clear).await?;
+    known_cadence(&bench, global, &args.cadence).await?;
     Ok(bench)
 }
 

@@ -1,6 +1,7 @@
 //! `pause`, `resume`, `remove`, `suppress`, `resubscribe`.
 
 use domain::decision::DecisionRecord;
+use domain::id::CadenceName;
 use engine::{Action, Subject};
 use ports::content::{Content as _, DocumentKind};
 use ports::dispatch::{Flag, FlagState, Flags as _};
@@ -55,6 +56,11 @@ fn flag(global: &Global, scope: &Scope) -> Option<Flag> {
         return Some(Flag::Connector(connector.clone()));
     }
     scope.all.then(|| Flag::Workspace(workspace()))
+}
+
+/// Nobody enters a cadence that is not there.
+pub(super) async fn known_cadence(bench: &Workbench, global: &Global, name: &CadenceName) -> Outcome {
+    known(bench, global, &Flag::Cadence(global.workspace.clone(), name.clone()), FlagState::Clear).await
 }
 
 /// A pause of something that does not exist would stop nothing, and say that it did. An owner may be paused ahead, before there is

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::decision::{Decision, DecisionRecord};
 use domain::id::{EnrollmentUid, SourceName};
 use domain::identity::{CrmId, Email, HashKeys, Phone, SubjectKeys};
-use engine::{Act, Action, Actor, Catalogs, People, Subject};
+use engine::{Act, Action, Actor, CRM_ID, Catalogs, People, Subject};
 use ports::clock::Clock;
 use ports::queries::Queries as _;
 use runtime::config::Config;
@@ -83,7 +83,7 @@ impl Workbench {
     /// mistyped address would be stopped, and its owner not.
     pub(super) async fn person(&self, global: &Global, who: &str) -> Result<SubjectKeys, Failure> {
         let keys = person(who)?;
-        if keys.crm_ids.is_empty() || who.starts_with(CRM) {
+        if keys.crm_ids.is_empty() || who.starts_with(CRM_ID) {
             return Ok(keys);
         }
         let store = self.store.as_ref();
@@ -92,7 +92,7 @@ impl Workbench {
         }
         Err(usage(format!(
             "{who:?} is no e-mail address (it has no @) and no phone number (it does not begin with +), and nobody is known by it as a \
-             CRM id; if it is one, write {CRM}{who}"
+             CRM id; if it is one, write {CRM_ID}{who}"
         )))
     }
 
@@ -117,9 +117,6 @@ pub(super) fn subject(who: &str) -> Result<Subject, Failure> {
     }
 }
 
-/// Before a CRM id that nobody is known by yet.
-const CRM: &str = "crm:";
-
 /// A person, by e-mail address, phone number or CRM id.
 pub(super) fn person(who: &str) -> Result<SubjectKeys, Failure> {
     let mut keys = SubjectKeys::default();
@@ -128,7 +125,7 @@ pub(super) fn person(who: &str) -> Result<SubjectKeys, Failure> {
     } else if who.starts_with('+') {
         keys.phone = Some(Phone::parse(who).map_err(|error| usage(format!("{who:?}: {error}")))?);
     } else {
-        let id = who.strip_prefix(CRM).unwrap_or(who);
+        let id = who.strip_prefix(CRM_ID).unwrap_or(who);
         keys.crm_ids = vec![CrmId::new(id).map_err(|error| usage(format!("{who:?}: {error}")))?];
     }
     Ok(keys)

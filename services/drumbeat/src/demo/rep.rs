@@ -52,3 +52,24 @@ pub(super) async fn work(crm: &Crm, senders: &Senders, teller: &Teller) -> Resul
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn mail(email: &str) -> Record {
+        let task = json!({ "step": "confirm", "contact": { "email": email } });
+        Record { id: "T-1".to_owned(), key: email.to_owned(), task, withdrawn: None, result: None }
+    }
+
+    #[test]
+    fn adas_mail_is_worked_once_all_four_have_theirs() {
+        let all = [&ADA, &BEN, &CLEO, &DAN].map(|person| mail(person.email));
+
+        assert!(is_too_early(&all[0], &all[..3]));
+        assert!(!is_too_early(&all[0], &all));
+        assert!(!is_too_early(&all[3], &all[3..]), "nobody waits for the others but Ada");
+    }
+}
